@@ -1,0 +1,33 @@
+/* Load: run the jailed child on a file and take its image. The only way from a path to a model image.
+ *
+ * The file is opened here, the child gets it as standard input, writes the image into a memfd (fd 3)
+ * and one error sentence per line to a pipe (fd 4). The child may crash, hang or lie; the caller gets a
+ * sentence and lives on. */
+#ifndef KD_LOAD_LOAD_H
+#define KD_LOAD_LOAD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct image;
+
+struct load_options {
+    const char *helper;      /* path of kerasd-load; NULL: found beside our own executable, else libexecdir */
+    uint64_t max_file_bytes; /* refuse larger model files; 0: 16 GiB */
+    uint64_t max_image_bytes; /* 0: 16 GiB */
+    uint64_t max_memory_bytes; /* address-space limit of the child; 0: image limit + 1 GiB */
+    int64_t timeout_ms;      /* 0: 120,000 */
+    int jail;                /* 0: run the child without seccomp and landlock (tests, old kernels) */
+};
+
+/* Takes a stable snapshot of the file (size and mtime unchanged around the copy), loads and verifies it.
+ * architecture_path: a JSON file beside a weights-only file, or NULL to look for "<stem>.json",
+ * "model.json" and "architecture.json" beside it when the file turns out to be weights-only; the text then appears as
+ * image_content()->model_config.
+ * Errors are sentences that say what the file is and what to do: KD_ENOTFOUND, KD_EFORMAT, KD_EUNSUPPORTED,
+ * KD_ETOOBIG, KD_ETIMEOUT, KD_ENOMEM, KD_EIO. Thread-safe; blocks until the child ended. */
+int load_file(const char *path, const char *architecture_path, const struct load_options *options,
+              struct image **ret, struct err *err);
+
+#endif

@@ -1,0 +1,2 @@
+# src/load: row 5
+noinst_HEADERS += src/load/load.h

@@ -1,0 +1,11 @@
+# tests/unit: CUnit, one program per module, named after its source
+if HAVE_CUNIT
+UNIT_TESTS = tests/unit/test_base tests/unit/test_tensor
+check_PROGRAMS += $(UNIT_TESTS)
+TESTS += $(UNIT_TESTS)
+UNIT_LDADD = $(LDADD) $(CUNIT_LIBS)
+tests_unit_test_base_SOURCES = tests/unit/test_base.c tests/unit/unit.h
+tests_unit_test_base_LDADD = $(UNIT_LDADD)
+tests_unit_test_tensor_SOURCES = tests/unit/test_tensor.c tests/unit/unit.h
+tests_unit_test_tensor_LDADD = $(UNIT_LDADD)
+endif
