@@ -1,1 +1,2 @@
-# src/registry
+# src/registry: row 6
+noinst_HEADERS += src/registry/registry.h
