@@ -94,6 +94,8 @@ struct keras_class {
     const char *doc;            /* one line: what is supported, limits; for REFUSED the reason */
     enum keras_support support;
     enum keras_mask_rule mask;
+    bool operation;        /* a TensorFlow or Keras function as a node; implies keeps_inputs */
+    bool keeps_inputs;     /* float inputs are not cast to the layer's compute dtype before lower() */
     /* Reads the config (through keras_config_*), sets layer->params, declares weights, makes children.
      * NULL: nothing to read. Errors need not name the layer, the core adds that. */
     int (*parse)(struct keras_layer *layer, struct err *err);
@@ -128,7 +130,10 @@ struct keras_layer {
     struct keras_layer **children;
     size_t n_weights;
     struct keras_weight *weights;
-    void *params;            /* the class's own, from arena */
+    const void *params;      /* the class's own: see keras_params */
+    bool training_matters;   /* set by parse(): training=true in a call would change the numbers */
+    const struct unary *unary; /* set by parse() of layers that are one plain unary function */
+    struct keras_layer_state *state; /* the core's own */
 };
 
 /* One call of a layer. */
@@ -171,7 +176,9 @@ int keras_config_axes(struct keras_layer *layer, const char *key, int64_t *value
 bool keras_config_channels_first(struct keras_layer *layer);
 /* Keys that exist but do not matter here (training-only of this class). */
 void keras_config_ignore(struct keras_layer *layer, const char *const *keys);
-/* Sets the sticky error. */
+/* Memory for layer->params, zero-filled: sets params and returns it, or NULL with the sticky error set. */
+void *keras_params(struct keras_layer *layer, size_t size);
+/* Sets the sticky error (KD_EUNSUPPORTED); returns it. */
 int keras_config_fail(struct keras_layer *layer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- for parse(): weights and children ---- */
@@ -182,8 +189,8 @@ struct keras_layer *keras_declare_child(struct keras_layer *layer, const cJSON *
 
 /* ---- for lower() ---- */
 
-/* The bound weight as a constant of the layer's variable dtype (float weights: float32). rank and sizes are checked
- * (SHAPE_UNKNOWN: any); rank -1 takes any shape. ENGINE_NONE, with the graph's sticky error set, naming
+/* The bound weight as a constant (float weights: declared as the layer's compute dtype, not rounded). rank and sizes are checked
+ * (each an int64_t; SHAPE_UNKNOWN: any); rank -1 takes any shape. ENGINE_NONE, with the graph's sticky error set, naming
  * weight, expected and found. ENGINE_NONE without error if the kind was not declared. */
 engine_value keras_weight(const struct keras_layer *layer, struct keras_call *call, const char *kind, int rank,
                           ...);
@@ -202,6 +209,12 @@ void keras_call_return_masked(struct keras_call *call, size_t i, engine_value va
 /* Calls a child on tensors, as a wrapper does; outputs has room for KERAS_MAX_OUTPUTS. */
 int keras_call_child(const struct keras_layer *child, struct keras_call *call, const struct keras_tensor *inputs,
                      size_t n_inputs, struct keras_tensor *outputs, size_t *ret_n_outputs, struct err *err);
+
+/* A rank-0 constant of the dtype of `like`. */
+engine_value keras_scalar(struct keras_call *call, engine_value like, double number);
+/* Several constants at once: a nested JSON list (or number) as a constant of this dtype; sticky error if ragged or
+ * not numbers. */
+engine_value keras_constant_json(struct keras_call *call, const cJSON *json, enum dtype dtype);
 
 /* channels_first helpers: [N, C, spatial...] <-> [N, spatial..., C]. */
 engine_value keras_to_channels_last(struct keras_call *call, engine_value x);
@@ -222,6 +235,8 @@ bool keras_activation_unary(const struct keras_activation *activation, struct un
 /* Casts a float or int value to the layer's compute dtype if it is a float (Keras's autocast). */
 engine_value keras_autocast(const struct keras_layer *layer, struct keras_call *call, engine_value x);
 
+/* Notes which of several rules was taken ("hard_sigmoid: 0.2 x + 0.5, as Keras 2 has it"); each text once. */
+void keras_rule(struct keras_build *build, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Adds a warning to the model ("stateful is served stateless"). */
 void keras_warn(struct keras_build *build, const struct keras_layer *layer, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -231,7 +246,10 @@ void keras_warn(struct keras_build *build, const struct keras_layer *layer, cons
 /* All classes in the order of layers.def. */
 extern const struct keras_class *const keras_classes[];
 extern const size_t keras_n_classes;
-/* Looks through names and aliases, "Custom>Name" and "package>Name" of packages we know; NULL if unknown. */
+/* Looks through names and aliases, "Custom>Name" and "package>Name" of packages we know; NULL if unknown.
+ * Rows with `operation` are looked at last: a name that is both (Add) gives the layer. */
 const struct keras_class *keras_class_find(const char *class_name);
+/* The same among the rows with `operation` alone: Keras 3 operation nodes ("GetItem", and "Add" the function). */
+const struct keras_class *keras_operation_find(const char *class_name);
 
 #endif
