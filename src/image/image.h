@@ -16,9 +16,11 @@
  *     "layers": [ {"name": "dense_1", "weights": [TENSOR, ...]}, ... ],        in layer_names' order
  *     "top_level": [TENSOR...],            top_level_model_weights
  *     "optimizer": [TENSOR...],            slots: without data ("offset" absent) but for scalars
+ *     "assets": [TENSOR...],               files of a .keras archive's assets/ folder, as uint8, name = path
  *     "attributes": ["name", ...] }        root attributes that are not Keras's own
  *   TENSOR = {"name": "dense_1/kernel:0", "dtype": "float32", "shape": [784, 128], "offset": N, "bytes": N}
  *   dtype is one of dtype_name(), data as in the file (float16 stays 2 bytes, ints keep their width).
+ *   Tensors with data lie in the order in which the header lists them.
  *   For "archive" and "weights" of the Keras 3 layout ("layout": "v3"), "layers" lists each group that
  *   has a "vars" group, name = its path ("layers/dense", "layers/lstm/cell"), weights named "0", "1", ...
  *
@@ -37,6 +39,11 @@ struct err;
 #define IMAGE_MAGIC "KDIMAGE1"
 #define IMAGE_HEADER_BYTES 64
 #define IMAGE_ALIGNMENT 64
+/* What writer and verifier agree on as too much. */
+#define IMAGE_MAX_JSON_BYTES (64u << 20)
+#define IMAGE_MAX_JSON_NODES 2000000u
+#define IMAGE_MAX_LAYERS 65536u
+#define IMAGE_MAX_TENSORS 65536u
 
 enum image_kind { IMAGE_MODEL, IMAGE_WEIGHTS, IMAGE_ARCHIVE };
 
@@ -67,6 +74,8 @@ struct image_content {
     const struct image_tensor *top_level;
     size_t n_optimizer;
     const struct image_tensor *optimizer;
+    size_t n_assets;
+    const struct image_tensor *assets;
     size_t n_attributes;
     const char *const *attributes;
 };

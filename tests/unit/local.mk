@@ -15,4 +15,9 @@ tests_unit_test_log_SOURCES = tests/unit/test_log.c tests/unit/unit.h
 tests_unit_test_log_LDADD = $(UNIT_LDADD)
 tests_unit_test_metrics_SOURCES = tests/unit/test_metrics.c tests/unit/unit.h
 tests_unit_test_metrics_LDADD = $(UNIT_LDADD)
+
+# image
+UNIT_TESTS += tests/unit/test_image
+tests_unit_test_image_SOURCES = tests/unit/test_image.c tests/unit/unit.h
+tests_unit_test_image_LDADD = $(UNIT_LDADD)
 endif
