@@ -10,11 +10,13 @@ tests_unit_test_tensor_SOURCES = tests/unit/test_tensor.c tests/unit/unit.h
 tests_unit_test_tensor_LDADD = $(UNIT_LDADD)
 
 # obs, conf, sched, registry
-UNIT_TESTS += tests/unit/test_log tests/unit/test_metrics
+UNIT_TESTS += tests/unit/test_log tests/unit/test_metrics tests/unit/test_conf
 tests_unit_test_log_SOURCES = tests/unit/test_log.c tests/unit/unit.h
 tests_unit_test_log_LDADD = $(UNIT_LDADD)
 tests_unit_test_metrics_SOURCES = tests/unit/test_metrics.c tests/unit/unit.h
 tests_unit_test_metrics_LDADD = $(UNIT_LDADD)
+tests_unit_test_conf_SOURCES = tests/unit/test_conf.c tests/unit/unit.h
+tests_unit_test_conf_LDADD = $(UNIT_LDADD)
 
 # image
 UNIT_TESTS += tests/unit/test_image
