@@ -1,0 +1,140 @@
+/* Bidirectional: one recurrent layer read forwards and one read backwards, merged.
+ *
+ * The backward layer's sequence comes out in reversed time order and is turned round before the merge. Files of
+ * tf.keras name a backward layer only where the user gave one; else it is the forward layer with go_backwards
+ * inverted and weights of its own. From tf.keras on, both layers give zeros at masked steps of sequences; standalone
+ * Keras repeats the last output there. */
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "keras/json.h"
+#include "keras/recurrent.h"
+
+enum merge_mode { MERGE_CONCAT, MERGE_SUM, MERGE_MUL, MERGE_AVE, MERGE_NONE };
+
+struct bidirectional {
+    enum merge_mode merge;
+    const struct recurrent_options *options; /* of the forward layer */
+};
+
+static enum merge_mode read_merge_mode(struct keras_layer *layer)
+{
+    static const char *const choices[] = {"concat", "sum", "mul", "ave", NULL};
+    /* null means "no merge"; a missing key means the default. */
+    if (cJSON_IsNull(keras_json_get(layer->config, "merge_mode")))
+        return MERGE_NONE;
+    return (enum merge_mode)keras_config_choice(layer, "merge_mode", choices, MERGE_CONCAT);
+}
+
+static struct recurrent_options *declare_direction(struct keras_layer *layer, const cJSON *entry)
+{
+    struct keras_layer *child = keras_declare_child(layer, entry);
+    if (!child)
+        return NULL;
+    struct recurrent_options *options = recurrent_options_of(child);
+    if (!options)
+        keras_config_fail(layer, "the wrapped layer is a %s, which is not a recurrent layer that is served",
+                          child->class_name);
+    return options;
+}
+
+static int parse(struct keras_layer *layer, struct err *err)
+{
+    struct bidirectional *params = keras_params(layer, sizeof(*params));
+    if (!params)
+        return 0;
+    const cJSON *forward = keras_config_json(layer, "layer");
+    const cJSON *backward = keras_config_json(layer, "backward_layer");
+    keras_config_ignore(layer, (const char *const[]){"num_constants", "return_sequences", "return_state", NULL});
+    params->merge = read_merge_mode(layer);
+    if (!forward)
+        return keras_config_fail(layer, "config key 'layer' is missing");
+    struct recurrent_options *options[2];
+    options[0] = declare_direction(layer, forward);
+    options[1] = declare_direction(layer, backward ? backward : forward);
+    if (!options[0] || !options[1])
+        return 0;
+    if (!backward)
+        options[1]->go_backwards = !options[0]->go_backwards;
+    if (options[0]->return_sequences != options[1]->return_sequences ||
+        options[0]->return_state != options[1]->return_state)
+        return keras_config_fail(layer, "forward and backward layer differ in return_sequences or return_state");
+    bool zero = layer->writer->family == KERAS_TF || layer->writer->family == KERAS_3;
+    for (int i = 0; zero && i < 2; i++)
+        options[i]->zero_output_for_mask = options[i]->return_sequences;
+    params->options = options[0];
+    return 0;
+}
+
+#define MAX_STATES (4 * RECURRENT_MAX_CELLS)
+
+/* One direction with its half of the initial states. outputs: output, states. */
+static int run_direction(const struct keras_layer *child, struct keras_call *call, const engine_value *states,
+                         size_t n_states, struct keras_tensor *outputs, size_t *ret_n, struct err *err)
+{
+    struct keras_tensor inputs[1 + MAX_STATES] = {call->inputs[0]};
+    for (size_t i = 0; i < n_states; i++)
+        inputs[1 + i] = (struct keras_tensor){states[i], ENGINE_NONE};
+    return keras_call_child(child, call, inputs, 1 + n_states, outputs, ret_n, err);
+}
+
+static engine_value merge(enum merge_mode mode, struct keras_call *call, engine_value y, engine_value z)
+{
+    engine_value both[] = {y, z};
+    switch (mode) {
+    case MERGE_SUM:
+        return engine_binary(call->graph, BINARY_ADD, y, z);
+    case MERGE_MUL:
+        return engine_binary(call->graph, BINARY_MULTIPLY, y, z);
+    case MERGE_AVE:
+        y = engine_binary(call->graph, BINARY_ADD, y, z);
+        return engine_binary(call->graph, BINARY_MULTIPLY, y, keras_scalar(call, y, 0.5));
+    default:
+        return engine_concat(call->graph, both, 2, -1);
+    }
+}
+
+static int lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
+{
+    const struct bidirectional *params = layer->params;
+    const struct recurrent_options *options = params->options;
+    engine_value states[MAX_STATES];
+    size_t n_states = recurrent_initial(layer, call, 1, states, MAX_STATES), n[2];
+    struct keras_tensor *outputs[2];
+    if (n_states % 2)
+        return err_set(err, KD_EFORMAT, "initial_state has %zu tensors, expected an even number", n_states);
+    for (size_t i = 0; i < 2; i++) {
+        outputs[i] = arena_calloc(layer->arena, KERAS_MAX_OUTPUTS, sizeof(*outputs[i]));
+        if (!outputs[i])
+            return err_set(err, KD_ENOMEM, "out of memory");
+        int rc = run_direction(layer->children[i], call, states + i * (n_states / 2), n_states / 2, outputs[i], &n[i], err);
+        if (rc)
+            return rc;
+    }
+    engine_value y = outputs[0][0].value, z = outputs[1][0].value;
+    engine_value mask = recurrent_output_mask(options, call);
+    if (options->return_sequences)
+        z = engine_slice(call->graph, z, options->time_major ? 0 : 1, ENGINE_SLICE_NONE, ENGINE_SLICE_NONE, -1);
+    call->n_outputs = 0;
+    if (params->merge == MERGE_NONE) {
+        keras_call_return_masked(call, call->n_outputs++, y, mask);
+        keras_call_return_masked(call, call->n_outputs++, z, mask);
+    } else {
+        keras_call_return_masked(call, call->n_outputs++, merge(params->merge, call, y, z), mask);
+    }
+    for (size_t i = 0; options->return_state && i < 2; i++)
+        for (size_t k = 1; k < n[i]; k++)
+            keras_call_return_masked(call, call->n_outputs++, outputs[i][k].value, ENGINE_NONE);
+    return 0;
+}
+
+const struct keras_class keras_class_bidirectional = {
+    .names = (const char *const[]){"Bidirectional", NULL},
+    .family = "Recurrent",
+    .doc = "over every recurrent layer, all merge modes, states; masks as the writing Keras treats them",
+    .support = KERAS_SERVED,
+    .mask = KERAS_MASK_CUSTOM,
+    .parse = parse,
+    .lower = lower,
+};

@@ -1,0 +1,139 @@
+/* ConvLSTM1D, ConvLSTM2D, ConvLSTM3D: an LSTM whose products are convolutions.
+ *
+ * The input convolution has the layer's strides, padding and dilation; the recurrent one is SAME with stride 1, so the
+ * state keeps the size that the first gave. Masks, states and go_backwards are those of the other recurrent layers;
+ * channels_first files are turned to channels-last on the way in and back on the way out. */
+#include <string.h>
+
+#include "base/err.h"
+#include "keras/recurrent.h"
+
+struct conv_lstm {
+    struct recurrent_options *options; /* first: recurrent_options_of */
+    int64_t filters, kernel_size[ENGINE_MAX_SPATIAL];
+    struct engine_window window;
+    struct unary activation, recurrent_activation;
+    bool channels_first, use_bias;
+};
+
+/* The plain function of an activation; others cannot act inside the loop. */
+static void read_activation(struct keras_layer *layer, const char *key, const char *absent, struct unary *ret)
+{
+    const struct keras_activation *activation = keras_config_activation(layer, key, absent);
+    if (!keras_activation_unary(activation, ret))
+        keras_config_fail(layer, "config key '%s': an activation that mixes channels is not served here", key);
+}
+
+static int parse(struct keras_layer *layer, struct err *err)
+{
+    static const char *const paddings[] = {"valid", "same", NULL};
+    struct conv_lstm *params = keras_params(layer, sizeof(*params));
+    if (!params)
+        return 0;
+    struct engine_window *window = &params->window;
+    params->options = recurrent_parse_options(layer);
+    window->n_spatial = layer->class_name[strlen("ConvLSTM")] - '0';
+    if (window->n_spatial < 1 || window->n_spatial > ENGINE_MAX_SPATIAL)
+        return keras_config_fail(layer, "unknown number of dimensions");
+    params->filters = keras_config_int(layer, "filters", SHAPE_UNKNOWN, 1);
+    keras_config_ints(layer, "kernel_size", params->kernel_size, window->n_spatial, 1, 1);
+    keras_config_ints(layer, "strides", window->stride, window->n_spatial, 1, 1);
+    keras_config_ints(layer, "dilation_rate", window->dilation, window->n_spatial, 1, 1);
+    window->padding = (enum engine_padding)keras_config_choice(layer, "padding", paddings, ENGINE_VALID);
+    params->channels_first = keras_config_channels_first(layer);
+    params->use_bias = keras_config_bool(layer, "use_bias", true);
+    read_activation(layer, "activation", "tanh", &params->activation);
+    bool keras_3 = layer->writer->family == KERAS_3;
+    read_activation(layer, "recurrent_activation", keras_3 ? "sigmoid" : "hard_sigmoid", &params->recurrent_activation);
+    keras_declare_weight(layer, "kernel", true);
+    keras_declare_weight(layer, "recurrent_kernel", true);
+    if (params->use_bias)
+        keras_declare_weight(layer, "bias", true);
+    return 0;
+}
+
+/* [N, T, C, spatial...] <-> [N, T, spatial..., C]: the last n + 1 axes turn by one place. */
+static engine_value turn_channels(struct keras_call *call, engine_value x, int n_spatial, bool to_last)
+{
+    int permutation[SHAPE_MAX_RANK] = {0};
+    int rank = x == ENGINE_NONE ? 0 : engine_rank(call->graph, x);
+    int first = rank - n_spatial - 1;
+    for (int i = 0; i < rank; i++)
+        permutation[i] = i;
+    for (int i = 0; first >= 0 && i <= n_spatial; i++)
+        permutation[first + i] = first + (i + (to_last ? 1 : n_spatial)) % (n_spatial + 1);
+    return rank ? engine_transpose(call->graph, x, permutation) : x;
+}
+
+static engine_value weight(const struct keras_layer *layer, struct keras_call *call, const char *kind, int64_t c_in)
+{
+    const struct conv_lstm *params = layer->params;
+    const int64_t *k = params->kernel_size;
+    int64_t c_out = 4 * params->filters;
+    switch (params->window.n_spatial) {
+    case 1:
+        return keras_weight(layer, call, kind, 3, k[0], c_in, c_out);
+    case 2:
+        return keras_weight(layer, call, kind, 4, k[0], k[1], c_in, c_out);
+    default:
+        return keras_weight(layer, call, kind, 5, k[0], k[1], k[2], c_in, c_out);
+    }
+}
+
+static void return_all(const struct conv_lstm *params, struct keras_call *call, const engine_value ret[3])
+{
+    const struct recurrent_options *options = params->options;
+    call->n_outputs = options->return_state ? 3 : 1;
+    for (size_t i = 0; i < call->n_outputs; i++) {
+        engine_value value = ret[i];
+        if (params->channels_first)
+            value = turn_channels(call, value, params->window.n_spatial, false);
+        keras_call_return_masked(call, i, value, i ? ENGINE_NONE : recurrent_output_mask(options, call));
+    }
+}
+
+static int lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
+{
+    const struct conv_lstm *params = layer->params;
+    const struct recurrent_options *options = params->options;
+    int n_spatial = params->window.n_spatial;
+    engine_value initial[2] = {ENGINE_NONE, ENGINE_NONE}, ret[3] = {ENGINE_NONE, ENGINE_NONE, ENGINE_NONE};
+    size_t n_initial = recurrent_initial(layer, call, 1, initial, 2);
+    if (n_initial == 1)
+        return err_set(err, KD_EFORMAT, "initial_state has 1 tensor, expected 2");
+    engine_value x = call->inputs[0].value;
+    if (engine_rank(call->graph, x) != n_spatial + 3)
+        return err_set(err, KD_EFORMAT, "input of rank %d, expected %d", engine_rank(call->graph, x), n_spatial + 3);
+    if (params->channels_first) {
+        x = turn_channels(call, x, n_spatial, true);
+        for (size_t i = 0; i < n_initial; i++)
+            initial[i] = turn_channels(call, initial[i], n_spatial, true);
+    }
+    struct engine_conv_lstm rnn = {
+        .activation = params->activation,
+        .recurrent_activation = params->recurrent_activation,
+        .x = x,
+        .kernel = weight(layer, call, "kernel", engine_dim(call->graph, x, -1)),
+        .recurrent_kernel = weight(layer, call, "recurrent_kernel", params->filters),
+        .bias = params->use_bias ? keras_weight(layer, call, "bias", 1, 4 * params->filters) : ENGINE_NONE,
+        .mask = call->inputs[0].mask,
+        .initial = {initial[0], initial[1]},
+        .window = params->window,
+        .go_backwards = options->go_backwards,
+        .return_sequences = options->return_sequences,
+        .zero_output_for_mask = options->zero_output_for_mask,
+    };
+    engine_conv_lstm(call->graph, &rnn, ret);
+    return_all(params, call, ret);
+    return 0;
+}
+
+const struct keras_class keras_class_conv_lstm = {
+    .names = (const char *const[]){"ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", NULL},
+    .family = "Recurrent",
+    .doc = "all options, channels_first included; stateful is served stateless",
+    .support = KERAS_SERVED,
+    .mask = KERAS_MASK_CUSTOM,
+    .parse = parse,
+    .lower = lower,
+};
