@@ -22,4 +22,8 @@ tests_unit_test_conf_LDADD = $(UNIT_LDADD)
 UNIT_TESTS += tests/unit/test_image
 tests_unit_test_image_SOURCES = tests/unit/test_image.c tests/unit/unit.h
 tests_unit_test_image_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += tests/unit/test_lambda
+tests_unit_test_lambda_SOURCES = tests/unit/test_lambda.c tests/unit/unit.h
+tests_unit_test_lambda_LDADD = $(UNIT_LDADD)
+EXTRA_DIST += tests/data/lambda/make.py tests/data/lambda/samples.txt
 endif
