@@ -29,10 +29,3 @@ libkerasd_a_SOURCES += \
 	src/keras/ops_math.c src/keras/ops_math.h \
 	src/keras/ops_reduce.c \
 	src/keras/ops_shape.c
-# Lambda: from bytecode or the sidecar file to an expression
-libkerasd_a_SOURCES += \
-	src/keras/bytecode.c src/keras/bytecode.h \
-	src/keras/bytecode_table.c src/keras/bytecode_table.h \
-	src/keras/expr.c src/keras/expr.h \
-	src/keras/expr_parse.c \
-	src/keras/marshal.c src/keras/marshal.h

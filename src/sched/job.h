@@ -32,7 +32,15 @@ struct sched_job {
     /* Memory of the outputs (strings with their bytes), grown by the scheduler, kept between uses. */
     void *room;
     size_t room_bytes;
-    struct sched_job *next; /* the scheduler's */
+
+    /* The scheduler's own. */
+    struct sched_job *next;
+    struct sched_queue *queue;
+    int64_t submitted_ns;
+    size_t bytes;         /* of the inputs */
+    int64_t part_rows;    /* a job computed in parts: rows of each, */
+    int64_t next_row;     /* the first row that nobody has taken, */
+    int running_parts;    /* and how many are being computed */
 };
 
 /* A zero-filled job is ready for use. Frees the room. */

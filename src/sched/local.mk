@@ -1,2 +1,6 @@
 # src/sched: row 5, queue policy, worker pool, batches
-noinst_HEADERS += src/sched/job.h
+libkerasd_a_SOURCES += \
+	src/sched/batch.c src/sched/batch.h \
+	src/sched/job.h \
+	src/sched/pool.c src/sched/pool.h \
+	src/sched/queue.c src/sched/queue.h

@@ -17,13 +17,12 @@ tests_unit_test_metrics_SOURCES = tests/unit/test_metrics.c tests/unit/unit.h
 tests_unit_test_metrics_LDADD = $(UNIT_LDADD)
 tests_unit_test_conf_SOURCES = tests/unit/test_conf.c tests/unit/unit.h
 tests_unit_test_conf_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += tests/unit/test_queue
+tests_unit_test_queue_SOURCES = tests/unit/test_queue.c tests/unit/unit.h
+tests_unit_test_queue_LDADD = $(UNIT_LDADD)
 
 # image
 UNIT_TESTS += tests/unit/test_image
 tests_unit_test_image_SOURCES = tests/unit/test_image.c tests/unit/unit.h
 tests_unit_test_image_LDADD = $(UNIT_LDADD)
-UNIT_TESTS += tests/unit/test_lambda
-tests_unit_test_lambda_SOURCES = tests/unit/test_lambda.c tests/unit/unit.h
-tests_unit_test_lambda_LDADD = $(UNIT_LDADD)
-EXTRA_DIST += tests/data/lambda/make.py tests/data/lambda/samples.txt
 endif
