@@ -58,6 +58,7 @@ struct keras_build {
     const struct image_content *content;
     const struct keras_options *options;
     struct keras_writer writer;
+    const cJSON *sidecar;  /* the sidecar file's object, or NULL */
     struct keras_notes warnings;
     struct keras_notes rules;
     struct buf *obstacles; /* collect instead of stopping at the first; or NULL */

@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "keras/build.h"
 #include "keras/json.h"
+#include "keras/sidecar.h"
 
 static const struct keras_class unknown_class = {
     .names = (const char *const[]){NULL},
@@ -52,6 +53,7 @@ static const struct keras_class *find_class(struct keras_layer *layer, const cJS
     const struct keras_class *class = NULL;
     if (looks_like_operation(build, layer->config))
         class = keras_operation_find(name);
+    class = class ? class : keras_sidecar_class(build, layer->class_name);
     class = class ? class : keras_class_find(name);
     if (!class && has_graph(layer->config)) {
         keras_warn(build, layer, "a user's subclass of Model, served by its graph of layers");
@@ -59,7 +61,10 @@ static const struct keras_class *find_class(struct keras_layer *layer, const cJS
     }
     if (class)
         return class;
-    keras_config_fail(layer, "a custom class: its code is not in the file, so it can't be served");
+    keras_config_fail(layer,
+                      "a custom class: its code is not in the file. If it is one expression, or a built-in class by "
+                      "another name, say so in the sidecar file: {\"classes\": {\"%.60s\": \"lambda x: ...\"}}",
+                      layer->class_name);
     return &unknown_class;
 }
 

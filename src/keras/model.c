@@ -14,6 +14,7 @@
 #include "engine/engine.h"
 #include "image/image.h"
 #include "keras/json.h"
+#include "keras/sidecar.h"
 
 static int no_memory(struct err *err)
 {
@@ -61,6 +62,8 @@ static int parse(struct keras_model *model, struct err *err)
     if (rc != 0)
         return rc;
     keras_writer_read(&model->build, model->config);
+    if ((rc = keras_sidecar_read(&model->build, err)) != 0)
+        return rc;
     model->root = keras_layer_new(&model->build, NULL, model->config, err);
     if (!model->root)
         return err->code;
