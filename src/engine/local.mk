@@ -1,2 +1,9 @@
 # src/engine: row 3
-noinst_HEADERS += src/engine/graph.h src/engine/engine.h
+libkerasd_a_SOURCES += \
+	src/engine/attrs.h src/engine/engine.h src/engine/engine_data.h src/engine/graph.h src/engine/graph_data.h \
+	src/engine/op.h src/engine/window.h \
+	src/engine/cache.c src/engine/compile.c src/engine/fold.c src/engine/fuse.c src/engine/graph.c \
+	src/engine/op.c src/engine/op_conv.c src/engine/op_elementwise.c src/engine/op_gather.c \
+	src/engine/op_later.c src/engine/op_movement.c src/engine/op_pool.c src/engine/op_product.c src/engine/op_reduce.c \
+	src/engine/op_shape.c src/engine/op_source.c src/engine/place.c src/engine/plan.c src/engine/rows.c \
+	src/engine/run.c src/engine/trace.c src/engine/window.c

@@ -3,30 +3,10 @@ noinst_HEADERS += src/keras/layer.h src/keras/layers.def src/keras/keras.h
 # the core
 libkerasd_a_SOURCES += \
 	src/keras/activation.c \
-	src/keras/args.c \
-	src/keras/bind.c \
 	src/keras/build.h \
-	src/keras/call.c \
 	src/keras/config.c \
-	src/keras/constant.c \
-	src/keras/convert.c \
-	src/keras/functional.c \
-	src/keras/guess.c \
-	src/keras/input.c \
 	src/keras/json.c src/keras/json.h \
-	src/keras/keras1.c \
-	src/keras/layer.c \
-	src/keras/model.c src/keras/model.h \
-	src/keras/note.c \
-	src/keras/order.c \
-	src/keras/policy.c \
-	src/keras/run.c \
-	src/keras/sequential.c \
-	src/keras/table.c \
-	src/keras/topology.h \
-	src/keras/weight.c \
-	src/keras/weights.h \
-	src/keras/writer.c
+	src/keras/table.c
 # layer families
 libkerasd_a_SOURCES += \
 	src/keras/core.c \

@@ -25,4 +25,9 @@ tests_unit_test_queue_LDADD = $(UNIT_LDADD)
 UNIT_TESTS += tests/unit/test_image
 tests_unit_test_image_SOURCES = tests/unit/test_image.c tests/unit/unit.h
 tests_unit_test_image_LDADD = $(UNIT_LDADD)
+
+# engine
+UNIT_TESTS += tests/unit/test_engine
+tests_unit_test_engine_SOURCES = tests/unit/test_engine.c tests/unit/unit.h
+tests_unit_test_engine_LDADD = $(UNIT_LDADD)
 endif

@@ -1,0 +1,112 @@
+/* A compiled engine and its plans from inside. Private to the engine room.
+ *
+ *   graph ── compile ──► engine ── trace ──► shapes of one request ── place ──► plan ── run ──► outputs */
+#ifndef KD_ENGINE_ENGINE_DATA_H
+#define KD_ENGINE_ENGINE_DATA_H
+
+#include <stdatomic.h>
+
+#include "base/lock.h"
+#include "engine/engine.h"
+#include "engine/graph_data.h"
+
+/* ---- trace: inference over all live nodes with the sizes of one request ---- */
+
+struct trace {
+    struct arena *arena;
+    struct value *values; /* by number */
+    struct step *steps;   /* by node; op NULL steps of dead nodes are left zero */
+    bool *done;           /* by node: its results are known, it need not run */
+    int n_blocks, max_blocks;
+    void **blocks;        /* elements computed ahead */
+};
+/* Sentences name input or op. On failure there is nothing to free. */
+int trace_make(const struct engine *engine, const struct shape *input_shapes, struct trace *ret, struct err *err);
+void trace_done(struct trace *trace);
+
+/* ---- plan ---- */
+
+/* Where a value lies during a run. */
+enum place_kind { PLACE_NONE, PLACE_KNOWN, PLACE_INPUT, PLACE_OUTPUT, PLACE_ARENA };
+struct place {
+    enum place_kind kind;
+    size_t at;        /* INPUT, OUTPUT: which; ARENA: the offset */
+    const void *data; /* KNOWN */
+};
+
+/* One step that runs. Its pointers are the slots [first, first + n_in + n_out). */
+struct plan_step {
+    const struct step *step;
+    int first;
+    size_t scratch; /* arena offset */
+    double cost_us;
+    _Atomic int64_t spent_ns;
+};
+
+/* An output that could not be computed in the caller's memory. */
+struct plan_copy {
+    int output;
+    struct place from;
+    size_t bytes;
+};
+
+struct engine_plan {
+    struct engine *engine;
+    atomic_int references;
+    atomic_bool profiling;
+    _Atomic int64_t runs;
+    struct shape *input_shapes;
+    struct trace trace;
+    int n_steps, n_slots, n_copies;
+    struct plan_step *steps;
+    struct place *slots;
+    struct plan_copy *copies;
+    struct place *places; /* by value */
+    size_t arena_bytes;
+    double cost_us;
+    uint64_t hash;        /* of the input shapes, for the cache */
+    uint64_t used;        /* the cache's clock at the last use */
+};
+
+int plan_make(struct engine *engine, const struct shape *input_shapes, struct engine_plan **ret, struct err *err);
+void plan_free(struct engine_plan *plan);
+/* Decides where every value lies: fills places, slots, copies, scratch offsets, arena_bytes. */
+int plan_place(struct engine_plan *plan, struct err *err);
+
+/* ---- engine ---- */
+
+struct packed_block {
+    const struct op *op;
+    const void *weights;
+    uint64_t variant;
+    size_t bytes;
+    void *data;
+};
+
+/* Packed weights, by what they were packed from. */
+struct pack {
+    int n, max;
+    struct packed_block *blocks;
+    size_t bytes;
+};
+
+struct engine {
+    struct engine_graph *graph;
+    struct engine_options options;
+    bool *live; /* by node: an output depends on it */
+    bool batchable;
+    struct pack pack;
+    struct lock lock; /* guards the cache */
+    size_t n_plans;
+    struct engine_plan **plans;
+    uint64_t clock;
+};
+
+/* Marks the nodes that outputs depend on. */
+void engine_mark_live(struct engine *engine);
+/* Decides engine->batchable from trial batches of the graph as lowered. Fails if no request can ever be planned. */
+int engine_judge_rows(struct engine *engine, struct err *err);
+/* Rewrites the graph; 0 or KD_ENOMEM. */
+int engine_fuse(struct engine *engine, struct err *err);
+
+#endif

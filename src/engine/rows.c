@@ -1,0 +1,148 @@
+/* rows: may requests share a batch? Only if row i of every output depends on row i of the inputs alone. Judged on the
+ * graph as it was lowered, from the shapes of two trial batches of different size:
+ *
+ *   - a value computed from sizes is free if both trials agree on it, else mixed;
+ *   - any other value goes by its op's rule (op.rows) from the state of its operands;
+ *   - a value said to follow the rows must have an axis 0 that is the same multiple of the batch in both trials
+ *     (batch * time after TimeDistributed's reshape: samples stay contiguous, whatever else the reshape does).
+ *
+ * Sizes other than the batch that the graph leaves open are tried at a few values that convolutional and recurrent
+ * models accept. If no trial can be planned the model is not batched; if that is because a shape depends on the
+ * values of a request, it is refused. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "engine/engine_data.h"
+
+/* Powers of two pass encoder-decoder models; an odd one finds models that mix rows when sizes do not divide. */
+static const int64_t trial_sizes[] = {64, 256, 224, 299, 16, 1024, 7, 1};
+static const int64_t trial_batches[2] = {2, 3};
+
+static void trial_shapes(const struct engine_graph *graph, int64_t batch, int64_t size, struct shape *ret)
+{
+    for (int i = 0; i < graph->n_inputs; i++) {
+        ret[i] = graph->values[graph->inputs[i].value].value.shape;
+        for (int k = 0; k < ret[i].rank; k++)
+            if (ret[i].dim[k] == SHAPE_UNKNOWN)
+                ret[i].dim[k] = k ? size : batch;
+    }
+}
+
+/* Both traces or neither. */
+static int try_size(struct engine *engine, int64_t size, struct shape *shapes, struct trace ret[2], struct err *err)
+{
+    trial_shapes(engine->graph, trial_batches[0], size, shapes);
+    int status = trace_make(engine, shapes, &ret[0], err);
+    if (status)
+        return status;
+    trial_shapes(engine->graph, trial_batches[1], size, shapes);
+    status = trace_make(engine, shapes, &ret[1], err);
+    if (status)
+        trace_done(&ret[0]);
+    return status;
+}
+
+static bool same_elements(const struct value *a, const struct value *b)
+{
+    size_t bytes;
+    return shape_equal(&a->shape, &b->shape) && tensor_bytes(a->dtype, &a->shape, &bytes) &&
+           (a->data == b->data || memcmp(a->data, b->data, bytes) == 0);
+}
+
+/* Axis 0 is the same multiple of the batch in both trials. */
+static bool follows_batch(const struct value *a, const struct value *b)
+{
+    if (!a->shape.rank || a->shape.rank != b->shape.rank)
+        return false;
+    int64_t rows = a->shape.dim[0], other = b->shape.dim[0];
+    return rows % trial_batches[0] == 0 && rows / trial_batches[0] * trial_batches[1] == other;
+}
+
+static enum rows judge_value(const struct value *a, const struct value *b, enum rows rows)
+{
+    if (a->data && b->data)
+        return same_elements(a, b) ? ROWS_FREE : ROWS_MIXED;
+    if (rows == ROWS_EACH && !follows_batch(a, b))
+        return ROWS_MIXED;
+    if (rows == ROWS_FREE && !shape_equal(&a->shape, &b->shape))
+        return ROWS_MIXED;
+    return rows;
+}
+
+static enum rows default_rows(const struct step *step, const enum rows *in)
+{
+    for (int i = 0; i < step->n_in; i++)
+        if (step->in[i] && in[i] != ROWS_FREE)
+            return ROWS_MIXED;
+    return ROWS_FREE;
+}
+
+static void judge_node(const struct engine_graph *graph, const struct trace trials[2], int index, enum rows *rows,
+                       enum rows *in)
+{
+    const struct node *node = &graph->nodes[index];
+    const struct step *step = &trials[0].steps[index];
+    for (int k = 0; k < node->n_inputs; k++)
+        in[k] = node->inputs[k] == ENGINE_NONE ? ROWS_FREE : rows[node->inputs[k]];
+    enum rows result = node->op->rows ? node->op->rows(step, in) : default_rows(step, in);
+    for (int k = 0; k < node->n_outputs; k++) {
+        engine_value value = node->outputs[k];
+        rows[value] = judge_value(&trials[0].values[value], &trials[1].values[value], result);
+    }
+}
+
+/* Every input and output has the batch, once, as an axis 0 that is free. */
+static bool ports_follow(const struct engine_graph *graph, const enum rows *rows, const struct trace *trial)
+{
+    for (int i = 0; i < graph->n_inputs; i++) {
+        const struct shape *shape = &graph->values[graph->inputs[i].value].value.shape;
+        if (!shape->rank || shape->dim[0] != SHAPE_UNKNOWN)
+            return false;
+    }
+    for (int i = 0; i < graph->n_outputs; i++) {
+        engine_value value = graph->outputs[i].value;
+        const struct shape *shape = &trial->values[value].shape;
+        if (rows[value] != ROWS_EACH || shape->dim[0] != trial_batches[0])
+            return false;
+    }
+    return graph->n_inputs > 0;
+}
+
+static int judge(struct engine *engine, const struct trace trials[2], struct err *err)
+{
+    const struct engine_graph *graph = engine->graph;
+    int most = 1;
+    for (int i = 0; i < graph->n_nodes; i++)
+        most = graph->nodes[i].n_inputs > most ? graph->nodes[i].n_inputs : most;
+    enum rows *rows = calloc((size_t)graph->n_values + 1, sizeof(*rows)), *in = calloc((size_t)most, sizeof(*in));
+    int status = rows && in ? 0 : err_set(err, KD_ENOMEM, "out of memory while compiling the model");
+    for (int i = 0; i < graph->n_inputs && !status; i++)
+        rows[graph->inputs[i].value] = ROWS_EACH;
+    for (int i = 0; i < graph->n_nodes && !status; i++)
+        if (engine->live[i])
+            judge_node(graph, trials, i, rows, in);
+    if (!status)
+        engine->batchable = ports_follow(graph, rows, &trials[0]);
+    free(rows);
+    free(in);
+    return status;
+}
+
+int engine_judge_rows(struct engine *engine, struct err *err)
+{
+    struct shape *shapes = calloc((size_t)engine->graph->n_inputs + 1, sizeof(*shapes));
+    struct trace trials[2];
+    int status = KD_EINVAL;
+    if (!shapes)
+        return err_set(err, KD_ENOMEM, "out of memory while compiling the model");
+    for (size_t i = 0; i < KD_COUNT(trial_sizes) && status && status != KD_ENOMEM; i++)
+        status = try_size(engine, trial_sizes[i], shapes, trials, err);
+    free(shapes);
+    if (status)
+        return status == KD_EUNSUPPORTED || status == KD_ENOMEM ? status : 0;
+    status = judge(engine, trials, err);
+    trace_done(&trials[0]);
+    trace_done(&trials[1]);
+    return status;
+}
