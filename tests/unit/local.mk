@@ -30,4 +30,8 @@ tests_unit_test_image_LDADD = $(UNIT_LDADD)
 UNIT_TESTS += tests/unit/test_engine
 tests_unit_test_engine_SOURCES = tests/unit/test_engine.c tests/unit/unit.h
 tests_unit_test_engine_LDADD = $(UNIT_LDADD)
+# http
+UNIT_TESTS += tests/unit/test_json_in
+tests_unit_test_json_in_SOURCES = tests/unit/test_json_in.c tests/unit/unit.h
+tests_unit_test_json_in_LDADD = $(UNIT_LDADD)
 endif
