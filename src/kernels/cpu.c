@@ -12,6 +12,9 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "kernels/isa.h"
+
+const struct kernels_table *kernels_table = &kernels_generic;
 
 static enum kernels_isa current = KERNELS_GENERIC;
 static bool initialised;
@@ -30,7 +33,26 @@ const char *kernels_isa_name(enum kernels_isa isa)
 
 bool kernels_supported(enum kernels_isa isa)
 {
+#ifdef KD_X86_64
+    if (isa == KERNELS_AVX2)
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+               __builtin_cpu_supports("bmi2");
+    if (isa == KERNELS_AVX512)
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+#endif
     return isa == KERNELS_GENERIC;
+}
+
+static const struct kernels_table *table_of(enum kernels_isa isa)
+{
+#ifdef KD_X86_64
+    if (isa == KERNELS_AVX2)
+        return &kernels_avx2;
+    if (isa == KERNELS_AVX512)
+        return &kernels_avx512;
+#endif
+    return &kernels_generic;
 }
 
 bool kernels_select(enum kernels_isa isa)
@@ -38,6 +60,7 @@ bool kernels_select(enum kernels_isa isa)
     if (!kernels_supported(isa))
         return false;
     current = isa;
+    kernels_table = table_of(isa);
     return true;
 }
 

@@ -1,61 +1,176 @@
-/* Matrix products: the only user of BLAS. */
+/* Products with packed weights, and the products of two unknowns: the only user of BLAS.
+ *
+ * Packed weights are panels of a few vectors of columns, [n / panel][k][panel]; the last panel is as many
+ * vectors wide as it needs. A panel's part of some 512 rows stays in the cache while all row tiles of the
+ * block pass over it. Plain BLAS repacks the weights in every call, which for the few rows of a request
+ * costs more than the product.
+ *
+ * Every element is the sum of one chain per 512 rows of weights, in ascending order, whatever the tile: so
+ * the bits of a row do not depend on what else is in the block. */
 #include "kernels/gemm.h"
 
 #include <cblas.h>
+#include <math.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/size.h"
+#include "kernels/block.h"
 #include "kernels/elementwise.h"
+#include "kernels/isa.h"
+
+/* Rows of weights that are summed in one go. */
+#define CHAIN 512
+
+/* Columns of the panel that begins at `column`, and the floats between its rows. */
+static int64_t panel_columns(int64_t n, int64_t column)
+{
+    int64_t left = n - column;
+    return left < kernels_table->panel ? left : kernels_table->panel;
+}
+
+static int64_t panel_pitch(int64_t n, int64_t column)
+{
+    int64_t vector = kernels_table->vector;
+    return (panel_columns(n, column) + vector - 1) / vector * vector;
+}
 
 bool gemm_pack_bytes(int64_t k, int64_t n, size_t *ret)
 {
     size_t bytes;
-    if (!size_mul((size_t)k, (size_t)n, &bytes) || !size_mul(bytes, sizeof(float), &bytes))
+    /* Rounded up for the widest vectors, so that the size does not depend on the processor. */
+    if (!size_mul((size_t)k, size_align((size_t)n, 16), &bytes) || !size_mul(bytes, sizeof(float), &bytes))
         return false;
     *ret = bytes;
     return true;
 }
 
+/* w's element [i, j] is at i * row + j * column. */
+static void pack(int64_t k, int64_t n, const float *w, int64_t row, int64_t column, float *to)
+{
+    for (int64_t first = 0; first < n; first += kernels_table->panel) {
+        int64_t columns = panel_columns(n, first), pitch = panel_pitch(n, first);
+        for (int64_t i = 0; i < k; i++, to += pitch) {
+            const float *from = w + i * row + first * column;
+            for (int64_t j = 0; j < columns; j++)
+                to[j] = from[j * column];
+            for (int64_t j = columns; j < pitch; j++)
+                to[j] = 0;
+        }
+    }
+}
+
 void gemm_pack(int64_t k, int64_t n, const float *w, int64_t w_stride, void *packed)
 {
-    float *to = packed;
-    for (int64_t i = 0; i < k; i++)
-        memcpy(to + i * n, w + i * w_stride, (size_t)n * sizeof(float));
+    pack(k, n, w, w_stride, 1, packed);
 }
 
 void gemm_pack_transposed(int64_t k, int64_t n, const float *w, int64_t w_stride, void *packed)
 {
-    float *to = packed;
-    for (int64_t i = 0; i < k; i++)
-        for (int64_t j = 0; j < n; j++)
-            to[i * n + j] = w[j * w_stride + i];
+    pack(k, n, w, 1, w_stride, packed);
 }
 
-/* The row of y before the product: bias + add, or zero. */
-static void start_row(const struct gemm_packed *run, int64_t row)
+/* Activations that are a clamp run inside of the tile. */
+static bool set_clamp(const struct unary *activation, struct tile *tile)
 {
-    const struct gemm_epilogue *epilogue = &run->epilogue;
-    float *y = run->y + row * run->y_stride;
-    const float *add = epilogue->add ? epilogue->add + row * epilogue->add_stride : NULL;
-    for (int64_t i = run->column_begin; i < run->column_end; i++)
-        y[i] = (epilogue->bias ? epilogue->bias[i] : 0) + (add ? add[i] : 0);
+    if (!activation || activation->kind == UNARY_LINEAR)
+        return true;
+    tile->clamps = true;
+    tile->low = activation->kind == UNARY_HARD_TANH ? -1 : activation->kind == UNARY_CLIP ? activation->a : 0;
+    tile->high = activation->kind == UNARY_RELU       ? INFINITY
+                 : activation->kind == UNARY_RELU6     ? 6
+                 : activation->kind == UNARY_HARD_TANH ? 1
+                                                       : activation->b;
+    return activation->kind == UNARY_RELU || activation->kind == UNARY_RELU6 ||
+           activation->kind == UNARY_HARD_TANH || activation->kind == UNARY_CLIP;
+}
+
+/* All rows of the block through one part of a panel: tiles as even as possible. */
+static void run_tiles(const struct block *block, struct tile *tile)
+{
+    int vector = kernels_table->vector, most = tile_rows((tile->columns + vector - 1) / vector);
+    int64_t tiles = (block->rows + most - 1) / most, row = 0;
+    const float *const *x = tile->x;
+    for (int64_t i = 0; i < tiles; i++, row += tile->rows) {
+        tile->rows = (int)((block->rows - row + tiles - i - 1) / (tiles - i));
+        tile->x = x + row;
+        tile->y = block->y + row;
+        tile->add = block->add ? block->add + row : NULL;
+        kernels_table->tile(tile);
+    }
+    tile->x = x;
+}
+
+/* One panel: parts of up to CHAIN rows of weights, either several whole taps or pieces of one. */
+static void run_panel(const struct block *block, struct tile *tile, const float *w, bool clamps)
+{
+    int64_t pitch = panel_pitch(block->n, tile->column - block->y_offset);
+    int64_t together = block->k < CHAIN ? CHAIN / (block->k ? block->k : 1) : 1, tap = 0;
+    tile->continues = false;
+    do {
+        int64_t left = block->taps - tap, i = 0;
+        tile->taps = left < together ? left : together;
+        tile->x = block->x + tap * block->x_step;
+        do {
+            tile->k = block->k - i < CHAIN ? block->k - i : CHAIN;
+            tile->x_offset = block->x_offset + i;
+            tile->w = w + (tap * block->k + i) * pitch;
+            i += tile->k;
+            tile->clamps = clamps && i == block->k && tap + tile->taps >= block->taps;
+            run_tiles(block, tile);
+            tile->continues = true;
+        } while (i < block->k);
+        tap += tile->taps;
+    } while (tap < block->taps);
+}
+
+/* The activation of whole rows, or of the whole block if its rows touch. */
+static void activate(const struct block *block)
+{
+    int64_t columns = block->column_end - block->column_begin, offset = block->y_offset + block->column_begin;
+    int64_t last = block->rows - 1;
+    if (block->y[last] - block->y[0] == last * columns) {
+        unary_apply(block->activation, block->y[0] + offset, block->y[0] + offset, block->rows * columns);
+        return;
+    }
+    for (int64_t row = 0; row < block->rows; row++)
+        unary_apply(block->activation, block->y[row] + offset, block->y[row] + offset, columns);
+}
+
+void block_run(const struct block *block)
+{
+    struct tile tile = {.x_step = block->x_step};
+    KD_ASSERT(block->rows > 0 && block->rows <= BLOCK_ROWS && block->column_begin % GEMM_COLUMNS == 0);
+    bool in_tile = set_clamp(block->activation, &tile), clamps = in_tile && tile.clamps;
+    int64_t depth = block->taps * block->k;
+    for (int64_t column = block->column_begin; column < block->column_end; column += kernels_table->panel) {
+        tile.columns = (int)panel_columns(block->n, column);
+        tile.column = block->y_offset + column;
+        tile.bias = block->bias ? block->bias + column : NULL;
+        run_panel(block, &tile, (const float *)block->packed + depth * column, clamps);
+    }
+    if (!in_tile)
+        activate(block);
 }
 
 void gemm_packed_run(const struct gemm_packed *run)
 {
-    int64_t columns = run->column_end - run->column_begin;
-    if (run->rows == 0 || columns == 0)
-        return;
-    for (int64_t row = 0; row < run->rows; row++)
-        start_row(run, row);
-    const float *w = (const float *)run->packed + run->column_begin;
-    if (run->k > 0)
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)run->rows, (int)columns, (int)run->k, 1,
-                    run->x, (int)run->x_stride, w, (int)run->n, 1, run->y + run->column_begin,
-                    (int)run->y_stride);
-    for (int64_t row = 0; run->epilogue.activation && row < run->rows; row++) {
-        float *y = run->y + row * run->y_stride + run->column_begin;
-        unary_apply(run->epilogue.activation, y, y, columns);
+    const float *x[BLOCK_ROWS], *add[BLOCK_ROWS];
+    float *y[BLOCK_ROWS];
+    const struct gemm_epilogue *epilogue = &run->epilogue;
+    struct block block = {.taps = 1, .k = run->k, .x = x, .packed = run->packed, .n = run->n,
+                          .column_begin = run->column_begin, .column_end = run->column_end,
+                          .bias = epilogue->bias, .add = epilogue->add ? add : NULL, .y = y,
+                          .activation = epilogue->activation};
+    for (int64_t row = 0; row < run->rows; row += block.rows) {
+        int64_t left = run->rows - row;
+        block.rows = left < BLOCK_ROWS ? left : BLOCK_ROWS;
+        for (int64_t i = 0; i < block.rows; i++) {
+            x[i] = run->x + (row + i) * run->x_stride;
+            y[i] = run->y + (row + i) * run->y_stride;
+            add[i] = epilogue->add ? epilogue->add + (row + i) * epilogue->add_stride : NULL;
+        }
+        block_run(&block);
     }
 }
 

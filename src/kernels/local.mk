@@ -2,6 +2,7 @@
 noinst_HEADERS += src/kernels/math.h
 libkerasd_a_SOURCES += \
 	src/kernels/binary.c \
+	src/kernels/block.h \
 	src/kernels/cast.c \
 	src/kernels/conv.c src/kernels/conv.h \
 	src/kernels/conv_lstm.c \
@@ -20,3 +21,21 @@ libkerasd_a_SOURCES += \
 	src/kernels/sort.c \
 	src/kernels/text.c \
 	src/kernels/unary.c
+
+# One library per instruction set: the same loops, compiled with their own flags. Signalling NaNs, errno and
+# traps are nobody's business here; everything else about IEEE arithmetic is kept.
+LOOP_SOURCES = src/kernels/isa.h src/kernels/isa.inc src/kernels/simd.inc src/kernels/tile.inc
+LOOP_CFLAGS = $(AM_CFLAGS) -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast
+noinst_LIBRARIES += libkernels_generic.a
+KERNEL_LIBS += libkernels_generic.a
+libkernels_generic_a_SOURCES = src/kernels/isa_generic.c $(LOOP_SOURCES)
+libkernels_generic_a_CFLAGS = $(LOOP_CFLAGS)
+if X86_64
+noinst_LIBRARIES += libkernels_avx2.a libkernels_avx512.a
+KERNEL_LIBS += libkernels_avx2.a libkernels_avx512.a
+libkernels_avx2_a_SOURCES = src/kernels/isa_avx2.c $(LOOP_SOURCES)
+libkernels_avx2_a_CFLAGS = $(LOOP_CFLAGS) -mavx2 -mfma -mbmi -mbmi2
+libkernels_avx512_a_SOURCES = src/kernels/isa_avx512.c $(LOOP_SOURCES)
+libkernels_avx512_a_CFLAGS = $(LOOP_CFLAGS) -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma -mbmi -mbmi2 \
+	-mprefer-vector-width=512
+endif

@@ -1,0 +1,53 @@
+/* Inside of the kernels: the loops that exist once per instruction set, as a table of functions.
+ *
+ * isa.inc defines them all; isa_generic.c, isa_avx2.c and isa_avx512.c compile it with their own flags. The
+ * drivers (gemm.c, conv.c ...) split the work and call through kernels_table. */
+#ifndef KD_KERNELS_ISA_H
+#define KD_KERNELS_ISA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kernels/math.h"
+
+#define TILE_MAX_ROWS 8
+#define TILE_MAX_PANEL 64
+
+/* A few rows of a product times one panel of packed weights:
+ * y[r][c] = sum over taps t, i < k of x[t * x_step + r][x_offset + i] w[(t k + i) * pitch + c], and then
+ * + (continues ? y[r][c] : bias[c] + add[r][c]), clamped if so wished. Each element is summed in the same
+ * order whatever the number of rows. */
+struct tile {
+    int rows;    /* 1 .. what tile_rows() says for the columns */
+    int columns; /* 1 .. panel; pitch is this rounded up to whole vectors */
+    int64_t taps, k;
+    const float *const *x;
+    int64_t x_step;   /* pointers between taps */
+    int64_t x_offset; /* added to every pointer */
+    const float *w;   /* 64-byte aligned */
+    const float *bias;       /* or NULL */
+    const float *const *add; /* a pointer per row, or NULL */
+    int64_t column;          /* added to the pointers of add and y */
+    float *const *y;
+    bool continues; /* adds to y instead of bias and add */
+    bool clamps;    /* y < low -> low, y > high -> high; NaN stays */
+    float low, high;
+};
+
+struct kernels_table {
+    int vector; /* floats of a vector */
+    int panel;  /* columns of a panel of packed weights */
+    void (*tile)(const struct tile *tile);
+};
+
+extern const struct kernels_table kernels_generic, kernels_avx2, kernels_avx512;
+/* The one in use. */
+extern const struct kernels_table *kernels_table;
+
+/* Most rows of a tile with so many vectors: what the registers hold beside the weights. */
+static inline int tile_rows(int vectors)
+{
+    return vectors * kernels_table->vector == kernels_table->panel ? 6 : 8;
+}
+
+#endif
