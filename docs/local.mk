@@ -1,2 +1,2 @@
 # docs
-dist_doc_DATA += docs/ARCHITECTURE.md docs/SIDECAR.md
+dist_doc_DATA += docs/ARCHITECTURE.md docs/SIDECAR.md docs/ADDING-A-LAYER.md CONTRIBUTING.md SECURITY.md CHANGELOG.md
