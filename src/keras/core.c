@@ -18,7 +18,6 @@ struct dense {
 static int dense_parse(struct keras_layer *layer, struct err *err)
 {
     struct dense *dense = keras_params(layer, sizeof(*dense));
-    (void)err;
     if (!dense)
         return 0;
     dense->units = keras_config_int(layer, "units", SHAPE_UNKNOWN, 1);
@@ -33,7 +32,6 @@ static int dense_lower(const struct keras_layer *layer, struct keras_call *call,
 {
     const struct dense *dense = layer->params;
     engine_value x = call->inputs[0].value;
-    (void)err;
     engine_value kernel = keras_weight(layer, call, "kernel", 2, engine_dim(call->graph, x, -1), dense->units);
     engine_value bias = keras_weight(layer, call, "bias", 1, dense->units);
     engine_value y = engine_dense(call->graph, x, kernel, bias);
@@ -55,14 +53,12 @@ const struct keras_class keras_class_dense = {
 
 static int activation_parse(struct keras_layer *layer, struct err *err)
 {
-    (void)err;
     layer->params = keras_config_activation(layer, "activation", NULL);
     return 0;
 }
 
 static int activation_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
 {
-    (void)err;
     keras_call_return(call, 0, keras_activate(call, layer->params, call->inputs[0].value));
     return 0;
 }
@@ -87,7 +83,6 @@ struct embedding {
 static int embedding_parse(struct keras_layer *layer, struct err *err)
 {
     struct embedding *embedding = keras_params(layer, sizeof(*embedding));
-    (void)err;
     if (!embedding)
         return 0;
     embedding->input_dim = keras_config_int(layer, "input_dim", SHAPE_UNKNOWN, 1);
@@ -104,7 +99,6 @@ static int embedding_lower(const struct keras_layer *layer, struct keras_call *c
     const struct embedding *embedding = layer->params;
     struct engine_graph *graph = call->graph;
     engine_value ids = call->inputs[0].value, mask = ENGINE_NONE;
-    (void)err;
     engine_value table = keras_weight(layer, call, "embeddings", 2, embedding->input_dim, embedding->output_dim);
     if (embedding->mask_zero)
         mask = engine_binary(graph, BINARY_NOT_EQUAL, ids, keras_scalar(call, ids, 0));
@@ -138,7 +132,6 @@ static int einsum_dense_parse(struct keras_layer *layer, struct err *err)
 {
     static const char *const ignored[] = {"output_shape", NULL}; /* read off the kernel */
     struct einsum_dense *einsum = keras_params(layer, sizeof(*einsum));
-    (void)err;
     if (!einsum)
         return 0;
     keras_config_ignore(layer, ignored);
@@ -155,7 +148,6 @@ static int einsum_dense_parse(struct keras_layer *layer, struct err *err)
 static int einsum_dense_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
 {
     const struct einsum_dense *einsum = layer->params;
-    (void)err;
     engine_value kernel = keras_weight(layer, call, "kernel", -1);
     engine_value y = engine_einsum(call->graph, einsum->equation, call->inputs[0].value, kernel);
     if (keras_weight_shape(layer, "bias"))
@@ -179,7 +171,6 @@ const struct keras_class keras_class_einsum_dense = {
 static int masking_parse(struct keras_layer *layer, struct err *err)
 {
     double *mask_value = keras_params(layer, sizeof(*mask_value));
-    (void)err;
     if (mask_value)
         *mask_value = keras_config_float(layer, "mask_value", 0);
     return 0;
@@ -192,7 +183,6 @@ static int masking_lower(const struct keras_layer *layer, struct keras_call *cal
     struct engine_graph *graph = call->graph;
     engine_value x = call->inputs[0].value;
     int last = x == ENGINE_NONE ? 0 : engine_rank(graph, x) - 1;
-    (void)err;
     engine_value differs = engine_binary(graph, BINARY_NOT_EQUAL, x, keras_scalar(call, x, *mask_value));
     engine_value keep = engine_reduce(graph, REDUCE_ANY, differs, &last, 1, true);
     engine_value y = engine_binary(graph, BINARY_MULTIPLY, x, engine_cast(graph, keep, engine_dtype(graph, x)));
@@ -215,7 +205,6 @@ const struct keras_class keras_class_masking = {
 static int flatten_parse(struct keras_layer *layer, struct err *err)
 {
     bool *channels_first = keras_params(layer, sizeof(*channels_first));
-    (void)err;
     if (channels_first)
         *channels_first = keras_config_channels_first(layer);
     return 0;
@@ -227,7 +216,6 @@ static int flatten_lower(const struct keras_layer *layer, struct keras_call *cal
     const int64_t flat[] = {ENGINE_SAME_DIM(0), ENGINE_INFER}, column[] = {ENGINE_SAME_DIM(0), 1};
     engine_value x = call->inputs[0].value;
     int rank = x == ENGINE_NONE ? 0 : engine_rank(call->graph, x);
-    (void)err;
     if (*channels_first && rank > 2)
         x = keras_to_channels_last(call, x);
     keras_call_return(call, 0, engine_reshape(call->graph, x, rank == 1 ? column : flat, 2));
@@ -254,7 +242,6 @@ static int reshape_parse(struct keras_layer *layer, struct err *err)
     struct dims *target = keras_params(layer, sizeof(*target));
     const cJSON *list = keras_json_unwrap(keras_config_json(layer, "target_shape"));
     const cJSON *item;
-    (void)err;
     if (!target)
         return 0;
     if (!cJSON_IsArray(list))
@@ -275,7 +262,6 @@ static int reshape_lower(const struct keras_layer *layer, struct keras_call *cal
 {
     const struct dims *target = layer->params;
     int64_t spec[SHAPE_MAX_RANK] = {ENGINE_SAME_DIM(0)};
-    (void)err;
     memcpy(spec + 1, target->dim, (size_t)target->n * sizeof(spec[0]));
     keras_call_return(call, 0, engine_reshape(call->graph, call->inputs[0].value, spec, target->n + 1));
     return 0;
@@ -295,7 +281,6 @@ static int permute_parse(struct keras_layer *layer, struct err *err)
 {
     struct dims *dims = keras_params(layer, sizeof(*dims));
     bool used[SHAPE_MAX_RANK] = {false};
-    (void)err;
     if (!dims)
         return 0;
     dims->n = keras_config_axes(layer, "dims", dims->dim, SHAPE_MAX_RANK - 1);
@@ -334,7 +319,6 @@ const struct keras_class keras_class_permute = {
 static int repeat_vector_parse(struct keras_layer *layer, struct err *err)
 {
     int64_t *n = keras_params(layer, sizeof(*n));
-    (void)err;
     if (n)
         *n = keras_config_int(layer, "n", 1, 1);
     return 0;
@@ -343,7 +327,6 @@ static int repeat_vector_parse(struct keras_layer *layer, struct err *err)
 static int repeat_vector_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
 {
     const int64_t *n = layer->params;
-    (void)err;
     engine_value row = engine_expand_dims(call->graph, call->inputs[0].value, 1);
     keras_call_return(call, 0, engine_repeat(call->graph, row, 1, *n));
     return 0;

@@ -19,6 +19,8 @@
 
 #define MARK '\001'
 #define MARK_ESCAPED "\"\\u0001"
+/* U+10FFFF, a noncharacter, stands for the character NUL, which would end a C string: old Lambdas are full of it. */
+#define NUL_ESCAPED "\\udbff\\udfff"
 /* The longest run of digits that a double holds exactly. */
 #define EXACT_DIGITS 15
 
@@ -41,8 +43,15 @@ static void copy_string(struct scan *scan)
     /* A text that starts with the mark by itself gets a second one. */
     if (*scan->at == MARK || strncmp(scan->at, "\\u0001", 6) == 0)
         start = buf_puts(&scan->out, MARK_ESCAPED) == 0 ? scan->at : start;
-    while (*scan->at && *scan->at != '"')
+    while (*scan->at && *scan->at != '"') {
+        if (strncmp(scan->at, "\\u0000", 6) == 0) {
+            buf_append(&scan->out, start, (size_t)(scan->at - start));
+            buf_puts(&scan->out, NUL_ESCAPED);
+            start = scan->at += 6;
+            continue;
+        }
         scan->at += scan->at[0] == '\\' && scan->at[1] ? 2 : 1;
+    }
     if (*scan->at)
         scan->at++;
     buf_append(&scan->out, start, (size_t)(scan->at - start));

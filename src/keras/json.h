@@ -1,5 +1,6 @@
 /* JSON as Python writes it: NaN, Infinity and -Infinity are numbers, 2 and 2.0 are told apart, integers are
- * exact to 64 bits. Trees are cJSON's; depth, size and number of values are bounded. */
+ * exact to 64 bits, the character NUL becomes U+10FFFF. Trees are cJSON's; depth, size and number of values are
+ * bounded. */
 #ifndef KD_KERAS_JSON_H
 #define KD_KERAS_JSON_H
 

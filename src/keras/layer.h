@@ -105,6 +105,9 @@ struct keras_class {
      * NULL: none. See keras_weights.h. */
     int (*convert)(struct keras_layer *layer, struct keras_build *build, const struct image_tensor **list,
                    size_t *n_list, struct err *err);
+    /* How many arrays a file of this writer holds for the layer alone, where that is not the number declared
+     * (Keras 1: 12 for an LSTM). convert() then makes the declared number of them. NULL: the declared number. */
+    size_t (*stored_count)(const struct keras_layer *layer);
 };
 
 /* A weight slot of a layer, in creation order. */
@@ -112,6 +115,7 @@ struct keras_weight {
     const char *kind;                 /* "kernel", "bias", "gamma", ... */
     bool trainable;                   /* its own flag at creation (moving_mean: false) */
     const struct image_tensor *saved; /* bound by the core; NULL before binding */
+    engine_value constant;            /* the core's: made of it by keras_weight */
 };
 
 struct keras_layer {
@@ -139,6 +143,7 @@ struct keras_layer {
 /* One call of a layer. */
 struct keras_call {
     struct keras_build *build;
+    const struct keras_layer *layer;
     struct engine_graph *graph;
     size_t n_inputs;              /* the first argument, flattened */
     const struct keras_tensor *inputs;

@@ -3,10 +3,30 @@ noinst_HEADERS += src/keras/layer.h src/keras/layers.def src/keras/keras.h
 # the core
 libkerasd_a_SOURCES += \
 	src/keras/activation.c \
+	src/keras/args.c \
+	src/keras/bind.c \
 	src/keras/build.h \
+	src/keras/call.c \
 	src/keras/config.c \
+	src/keras/constant.c \
+	src/keras/convert.c \
+	src/keras/functional.c \
+	src/keras/guess.c \
+	src/keras/input.c \
 	src/keras/json.c src/keras/json.h \
-	src/keras/table.c
+	src/keras/keras1.c \
+	src/keras/layer.c \
+	src/keras/model.c src/keras/model.h \
+	src/keras/note.c \
+	src/keras/order.c \
+	src/keras/policy.c \
+	src/keras/run.c \
+	src/keras/sequential.c \
+	src/keras/table.c \
+	src/keras/topology.h \
+	src/keras/weight.c \
+	src/keras/weights.h \
+	src/keras/writer.c
 # layer families
 libkerasd_a_SOURCES += \
 	src/keras/core.c \
@@ -29,3 +49,13 @@ libkerasd_a_SOURCES += \
 	src/keras/ops_math.c src/keras/ops_math.h \
 	src/keras/ops_reduce.c \
 	src/keras/ops_shape.c
+# Lambda: from bytecode or the sidecar file to an expression
+libkerasd_a_SOURCES += \
+	src/keras/bytecode.c src/keras/bytecode.h \
+	src/keras/bytecode_table.c src/keras/bytecode_table.h \
+	src/keras/expr.c src/keras/expr.h \
+	src/keras/expr_lower.c \
+	src/keras/expr_parse.c \
+	src/keras/lambda.c src/keras/lambda.h \
+	src/keras/marshal.c src/keras/marshal.h \
+	src/keras/sidecar.c src/keras/sidecar.h

@@ -4,7 +4,6 @@
 
 static int random_parse(struct keras_layer *layer, struct err *err)
 {
-    (void)err;
     double rate = keras_config_float(layer, "rate", 0.5);
     double stddev = keras_config_float(layer, "stddev", 1);
     keras_config_ignore(layer, (const char *const[]){"data_format", NULL});
@@ -24,7 +23,6 @@ const struct keras_class keras_class_dropout = {
 
 static int activity_parse(struct keras_layer *layer, struct err *err)
 {
-    (void)err;
     keras_config_ignore(layer, (const char *const[]){"l1", "l2", "unconditional", "aggregation", NULL});
     return 0;
 }

@@ -46,7 +46,7 @@ def convolutions(k, case):
             ("whole", [5, 6, 3], dict(filters=4, kernel_size=(5, 6))),
             ("no_bias", [5, 6, 3], dict(filters=4, kernel_size=3, use_bias=False)),
             ("one_channel", [8, 8, 1], dict(filters=5, kernel_size=3, activation="relu")),
-            ("many_channels", [4, 4, 40], dict(filters=70, kernel_size=3, padding="same")),
+            ("many_channels", [4, 4, 20], dict(filters=36, kernel_size=3, padding="same")),
             ("unknown", [None, None, 3], dict(filters=4, kernel_size=3, strides=2, padding="same"))):
         case("conv2d_" + name, lambda s=shape, o=options: k.one(s, L.Conv2D(**o)),
              sizes=[(7, 8), (10, 5)] if None in shape else None)

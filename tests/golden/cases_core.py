@@ -34,7 +34,7 @@ def define(k, case):
     case("dense_one_unit", lambda: k.one([3], L.Dense(1, activation="sigmoid")))
     case("dense_rank3", lambda: k.one([3, 7], L.Dense(4, activation="elu")))
     case("dense_rank4_unknown", lambda: k.one([None, None, 5], L.Dense(3)), sizes=[(2, 3), (5, 4)])
-    case("dense_wide", lambda: k.one([300], L.Dense(130, activation="relu")))
+    case("dense_wide", lambda: k.one([150], L.Dense(70, activation="relu")))
     case("dense_regularised", lambda: k.one([6], L.Dense(
         4, kernel_regularizer="l2", bias_constraint="non_neg", activity_regularizer="l1",
         kernel_initializer="he_normal")))

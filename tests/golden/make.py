@@ -28,7 +28,7 @@ import numpy as np
 from keras_writer import Writer
 
 FAMILIES = sorted(f[6:-3] for f in os.listdir(HERE) if f.startswith("cases_") and f.endswith(".py"))
-CHEAP_ROW = 64        # numbers of input and output per row up to which batch 33 is cheap
+CHEAP_ROW = 24        # numbers of input and output per row up to which batch 33 is cheap
 LAYER_KEYS = ("layers", "layer", "cell", "cells", "forward_layer", "backward_layer")
 
 

@@ -26,6 +26,12 @@ UNIT_TESTS += tests/unit/test_image
 tests_unit_test_image_SOURCES = tests/unit/test_image.c tests/unit/unit.h
 tests_unit_test_image_LDADD = $(UNIT_LDADD)
 
+# keras
+UNIT_TESTS += tests/unit/test_lambda
+tests_unit_test_lambda_SOURCES = tests/unit/test_lambda.c tests/unit/unit.h
+tests_unit_test_lambda_LDADD = $(UNIT_LDADD)
+EXTRA_DIST += tests/data/lambda/make.py tests/data/lambda/samples.txt
+
 # engine
 UNIT_TESTS += tests/unit/test_engine
 tests_unit_test_engine_SOURCES = tests/unit/test_engine.c tests/unit/unit.h
