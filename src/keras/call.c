@@ -237,15 +237,24 @@ void keras_call_return(struct keras_call *call, size_t i, engine_value value)
     keras_call_return_masked(call, i, value, pass ? call->inputs[0].mask : ENGINE_NONE);
 }
 
-/* Moves axis `from` to `to`, the others keep their order. */
-static engine_value move_axis(struct keras_call *call, engine_value x, int from, int to)
+bool keras_expect_rank(struct keras_call *call, engine_value x, int rank)
+{
+    char text[SHAPE_TEXT_MAX];
+    if (x == ENGINE_NONE)
+        return false;
+    if (engine_rank(call->graph, x) == rank)
+        return true;
+    engine_graph_fail(call->graph, KD_EFORMAT, "the input has the shape %s, expected %d axes",
+                      shape_text(engine_shape(call->graph, x), text, sizeof(text)), rank);
+    return false;
+}
+
+engine_value keras_move_axis(struct keras_call *call, engine_value x, int from, int to)
 {
     int permutation[SHAPE_MAX_RANK], n = 0;
-    if (x == ENGINE_NONE)
+    if (x == ENGINE_NONE || from == to)
         return x;
     int rank = engine_rank(call->graph, x);
-    if (rank < 3)
-        return x;
     for (int i = 0; i < rank; i++)
         if (i != from)
             permutation[n++] = i;
@@ -256,10 +265,12 @@ static engine_value move_axis(struct keras_call *call, engine_value x, int from,
 
 engine_value keras_to_channels_last(struct keras_call *call, engine_value x)
 {
-    return x == ENGINE_NONE ? x : move_axis(call, x, 1, engine_rank(call->graph, x) - 1);
+    int rank = x == ENGINE_NONE ? 0 : engine_rank(call->graph, x);
+    return rank < 3 ? x : keras_move_axis(call, x, 1, rank - 1);
 }
 
 engine_value keras_to_channels_first(struct keras_call *call, engine_value x)
 {
-    return x == ENGINE_NONE ? x : move_axis(call, x, engine_rank(call->graph, x) - 1, 1);
+    int rank = x == ENGINE_NONE ? 0 : engine_rank(call->graph, x);
+    return rank < 3 ? x : keras_move_axis(call, x, rank - 1, 1);
 }

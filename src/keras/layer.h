@@ -221,6 +221,10 @@ engine_value keras_scalar(struct keras_call *call, engine_value like, double num
  * not numbers. */
 engine_value keras_constant_json(struct keras_call *call, const cJSON *json, enum dtype dtype);
 
+/* True if x has this rank; else the graph's sticky error says what was expected. */
+bool keras_expect_rank(struct keras_call *call, engine_value x, int rank);
+/* Axis `from` becomes axis `to`, the others keep their order; nothing happens if they are equal. */
+engine_value keras_move_axis(struct keras_call *call, engine_value x, int from, int to);
 /* channels_first helpers: [N, C, spatial...] <-> [N, spatial..., C]. */
 engine_value keras_to_channels_last(struct keras_call *call, engine_value x);
 engine_value keras_to_channels_first(struct keras_call *call, engine_value x);
@@ -242,6 +246,8 @@ engine_value keras_autocast(const struct keras_layer *layer, struct keras_call *
 
 /* Notes which of several rules was taken ("hard_sigmoid: 0.2 x + 0.5, as Keras 2 has it"); each text once. */
 void keras_rule(struct keras_build *build, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The option legacy_bilinear: files of "2.2.4-tf" that TensorFlow 1.13 wrote. */
+bool keras_legacy_bilinear(const struct keras_build *build);
 /* Adds a warning to the model ("stateful is served stateless"). */
 void keras_warn(struct keras_build *build, const struct keras_layer *layer, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

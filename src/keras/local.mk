@@ -29,7 +29,14 @@ libkerasd_a_SOURCES += \
 	src/keras/writer.c
 # layer families
 libkerasd_a_SOURCES += \
+	src/keras/activation_layers.c \
+	src/keras/conv.c \
 	src/keras/core.c \
+	src/keras/merge.c \
+	src/keras/normalization.c \
+	src/keras/normalization_pre.c \
+	src/keras/padding.c \
+	src/keras/pooling.c \
 	src/keras/regularization.c
 # recurrent layers and wrappers
 libkerasd_a_SOURCES += \

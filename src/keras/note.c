@@ -67,3 +67,8 @@ bool keras_list_add(struct keras_build *build, struct keras_list *list, void *it
     list->items[list->n++] = item;
     return true;
 }
+
+bool keras_legacy_bilinear(const struct keras_build *build)
+{
+    return build->options->legacy_bilinear;
+}

@@ -1,0 +1,390 @@
+/* Normalisation layers.
+ *
+ * At inference BatchNormalization is a scale and a shift per channel, computed here once from its four arrays, in
+ * the form that the engine folds into the product before it. The others normalise by the input's own statistics
+ * (engine_normalize) and then scale and shift. An axis other than the last is moved to the end and back. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "keras/json.h"
+#include "keras/layer.h"
+
+struct norm {
+    int n_axes;
+    int64_t axes[SHAPE_MAX_RANK];
+    float epsilon;
+    int64_t groups;
+    bool rms_scaling;
+};
+
+static struct norm *parse_common(struct keras_layer *layer, double epsilon)
+{
+    struct norm *norm = keras_params(layer, sizeof(*norm));
+    if (!norm)
+        return NULL;
+    norm->n_axes = keras_config_axes(layer, "axis", norm->axes, SHAPE_MAX_RANK);
+    if (norm->n_axes == 0)
+        norm->axes[norm->n_axes++] = -1;
+    norm->epsilon = (float)keras_config_float(layer, "epsilon", epsilon);
+    return norm;
+}
+
+static void declare_affine(struct keras_layer *layer)
+{
+    if (keras_config_bool(layer, "scale", true))
+        keras_declare_weight(layer, "gamma", true);
+    if (keras_config_bool(layer, "center", true))
+        keras_declare_weight(layer, "beta", true);
+}
+
+/* The axes of this input, ascending; false with the graph's error set if one is out of range or given twice. */
+static bool axes_of(const struct norm *norm, struct keras_call *call, engine_value x, int *ret)
+{
+    if (x == ENGINE_NONE)
+        return false;
+    for (int i = 0; i < norm->n_axes; i++) {
+        int axis = shape_axis(engine_shape(call->graph, x), norm->axes[i]), at = i;
+        for (; at > 0 && ret[at - 1] > axis; at--)
+            ret[at] = ret[at - 1];
+        ret[at] = axis;
+        if (axis < 0 || (at > 0 && ret[at - 1] == axis)) {
+            engine_graph_fail(call->graph, KD_EFORMAT, "axis %lld of an input with %d axes", (long long)norm->axes[i],
+                              engine_rank(call->graph, x));
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- BatchNormalization ---- */
+
+static int batch_parse(struct keras_layer *layer, struct err *err)
+{
+    static const char *const ignored[] = {"momentum", "fused", "renorm_clipping", "renorm_momentum",
+                                          "virtual_batch_size", "adjustment", NULL};
+    if (!parse_common(layer, 1e-3))
+        return 0;
+    if (keras_config_int(layer, "mode", 0, 0) != 0)
+        return keras_config_fail(layer, "config key 'mode': only mode 0 of Keras 1 is served");
+    keras_config_ignore(layer, ignored);
+    declare_affine(layer);
+    keras_declare_weight(layer, "moving_mean", false);
+    keras_declare_weight(layer, "moving_variance", false);
+    if (keras_config_bool(layer, "renorm", false)) {
+        keras_declare_weight(layer, "moving_stddev", false);
+        keras_declare_weight(layer, "renorm_mean", false);
+        keras_declare_weight(layer, "renorm_stddev", false);
+    }
+    /* A frozen layer uses its moving statistics even in training, since TensorFlow 2. */
+    layer->training_matters = layer->trainable || layer->writer->family == KERAS_2;
+    return 0;
+}
+
+struct batch_arrays {
+    const struct tensor *mean, *variance, *gamma, *beta; /* the last two may be NULL */
+};
+
+static const struct tensor *array_of(const struct keras_layer *layer, struct keras_call *call, const char *kind,
+                                     const struct shape *shape)
+{
+    engine_value value = keras_weight(layer, call, kind, -1);
+    const struct tensor *tensor = value == ENGINE_NONE ? NULL : engine_constant_of(call->graph, value);
+    if (tensor && (!shape_equal(&tensor->shape, shape) || dtype_storage(tensor->dtype) != STORAGE_F32)) {
+        engine_graph_fail(call->graph, KD_EFORMAT, "weight '%s' has another shape than moving_variance", kind);
+        return NULL;
+    }
+    return tensor;
+}
+
+/* scale = gamma / sqrt(variance + epsilon), shift = beta - mean * scale, in float32 as TensorFlow does it. */
+static void batch_fold(const struct batch_arrays *arrays, float epsilon, int64_t n, float *scale, float *shift)
+{
+    const float *mean = tensor_f32(arrays->mean), *variance = tensor_f32(arrays->variance);
+    for (int64_t i = 0; i < n; i++) {
+        scale[i] = 1.0f / sqrtf(variance[i] + epsilon);
+        if (arrays->gamma)
+            scale[i] *= tensor_f32(arrays->gamma)[i];
+        shift[i] = (arrays->beta ? tensor_f32(arrays->beta)[i] : 0.0f) - mean[i] * scale[i];
+    }
+}
+
+/* The two constants, of the arrays' shape. */
+static bool batch_constants(const struct keras_layer *layer, struct keras_call *call, engine_value ret[2])
+{
+    const struct norm *norm = layer->params;
+    const struct shape *saved = keras_weight_shape(layer, "moving_variance");
+    int64_t n;
+    if (!saved || !shape_elements(saved, &n)) {
+        engine_graph_fail(call->graph, KD_EFORMAT, "weight 'moving_variance' is not in the file");
+        return false;
+    }
+    struct shape shape = *saved;
+    struct batch_arrays arrays = {
+        .mean = array_of(layer, call, "moving_mean", &shape),
+        .variance = array_of(layer, call, "moving_variance", &shape),
+        .gamma = array_of(layer, call, "gamma", &shape),
+        .beta = array_of(layer, call, "beta", &shape),
+    };
+    float *scale = calloc((size_t)n + 1, sizeof(*scale)), *shift = calloc((size_t)n + 1, sizeof(*shift));
+    bool good = scale && shift && arrays.mean && arrays.variance && !engine_graph_error(call->graph);
+    if (good) {
+        batch_fold(&arrays, norm->epsilon, n, scale, shift);
+        ret[0] = engine_constant_copy(call->graph, DTYPE_FLOAT32, &shape, scale);
+        ret[1] = engine_constant_copy(call->graph, DTYPE_FLOAT32, &shape, shift);
+    } else {
+        engine_graph_fail(call->graph, KD_ENOMEM, "out of memory");
+    }
+    free(scale);
+    free(shift);
+    return good;
+}
+
+static int batch_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
+{
+    const struct norm *norm = layer->params;
+    engine_value x = call->inputs[0].value, constants[2];
+    int axes[SHAPE_MAX_RANK];
+    if (!axes_of(norm, call, x, axes) || !batch_constants(layer, call, constants))
+        return 0;
+    if (norm->n_axes > 1) {
+        /* Parameters of several axes have the input's rank, 1 where the axis is not theirs. */
+        enum dtype dtype = engine_dtype(call->graph, x);
+        engine_value scale = engine_cast(call->graph, constants[0], dtype);
+        engine_value shift = engine_cast(call->graph, constants[1], dtype);
+        engine_value y = engine_binary(call->graph, BINARY_MULTIPLY, x, scale);
+        keras_call_return(call, 0, engine_binary(call->graph, BINARY_ADD, y, shift));
+        return 0;
+    }
+    int last = engine_rank(call->graph, x) - 1;
+    engine_value y = keras_move_axis(call, x, axes[0], last);
+    y = engine_scale_shift(call->graph, y, constants[0], constants[1]);
+    keras_call_return(call, 0, keras_move_axis(call, y, last, axes[0]));
+    return 0;
+}
+
+const struct keras_class keras_class_batch_normalization = {
+    .names = (const char *const[]){"BatchNormalization", "BatchNormalizationV1", "BatchNormalizationV2",
+                                   "SyncBatchNormalization", NULL},
+    .family = "Normalisation",
+    .doc = "one axis or several; renorm; folded into the layer before it where possible",
+    .support = KERAS_SERVED,
+    .mask = KERAS_MASK_PASS,
+    .parse = batch_parse,
+    .lower = batch_lower,
+};
+
+/* ---- scale and shift by weights ---- */
+
+/* A weight with one size per axis, reshaped so that it broadcasts against x. */
+static engine_value along_axes(const struct keras_layer *layer, struct keras_call *call, const char *kind,
+                               engine_value x, const int *axes, int n_axes)
+{
+    engine_value weight = keras_weight(layer, call, kind, n_axes == 1 ? 1 : -1, (int64_t)SHAPE_UNKNOWN);
+    int rank = engine_rank(call->graph, x);
+    if (weight == ENGINE_NONE || axes[0] + n_axes == rank)
+        return weight;
+    int64_t spec[SHAPE_MAX_RANK];
+    if (engine_rank(call->graph, weight) != n_axes)
+        return engine_graph_fail(call->graph, KD_EFORMAT, "weight '%s' does not have one axis per normalised axis",
+                                 kind);
+    for (int i = 0; i < rank; i++)
+        spec[i] = 1;
+    for (int i = 0; i < n_axes; i++)
+        spec[axes[i]] = engine_dim(call->graph, weight, i);
+    return engine_reshape(call->graph, weight, spec, rank);
+}
+
+static engine_value affine(const struct keras_layer *layer, struct keras_call *call, engine_value y, const int *axes,
+                           int n_axes)
+{
+    if (y == ENGINE_NONE)
+        return y;
+    engine_value gamma = along_axes(layer, call, "gamma", y, axes, n_axes);
+    engine_value beta = along_axes(layer, call, "beta", y, axes, n_axes);
+    if (n_axes == 1 && axes[0] == engine_rank(call->graph, y) - 1 && (gamma != ENGINE_NONE || beta != ENGINE_NONE))
+        return engine_scale_shift(call->graph, y, gamma, beta);
+    if (gamma != ENGINE_NONE)
+        y = engine_binary(call->graph, BINARY_MULTIPLY, y, gamma);
+    if (beta != ENGINE_NONE)
+        y = engine_binary(call->graph, BINARY_ADD, y, beta);
+    return y;
+}
+
+/* ---- LayerNormalization, RMSNormalization ---- */
+
+static int layer_parse(struct keras_layer *layer, struct err *err)
+{
+    struct norm *norm = parse_common(layer, 1e-3);
+    if (!norm)
+        return 0;
+    norm->rms_scaling = keras_config_bool(layer, "rms_scaling", false);
+    if (norm->rms_scaling) {
+        /* Then there is a gamma and no beta, whatever the keys say. */
+        keras_config_ignore(layer, (const char *const[]){"scale", "center", NULL});
+        keras_declare_weight(layer, "gamma", true);
+    } else {
+        declare_affine(layer);
+    }
+    return 0;
+}
+
+static int layer_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
+{
+    const struct norm *norm = layer->params;
+    engine_value x = call->inputs[0].value;
+    int axes[SHAPE_MAX_RANK];
+    if (!axes_of(norm, call, x, axes))
+        return 0;
+    enum engine_norm_kind kind = norm->rms_scaling ? ENGINE_NORM_RMS_SCALED : ENGINE_NORM_LAYER;
+    engine_value y = engine_normalize(call->graph, kind, x, axes, norm->n_axes, norm->epsilon);
+    keras_call_return(call, 0, affine(layer, call, y, axes, norm->n_axes));
+    return 0;
+}
+
+const struct keras_class keras_class_layer_normalization = {
+    .names = (const char *const[]){"LayerNormalization", NULL},
+    .family = "Normalisation",
+    .doc = "one axis or several, rms_scaling",
+    .support = KERAS_SERVED,
+    .mask = KERAS_MASK_PASS,
+    .parse = layer_parse,
+    .lower = layer_lower,
+};
+
+static int rms_parse(struct keras_layer *layer, struct err *err)
+{
+    if (parse_common(layer, 1e-6))
+        keras_declare_weight(layer, "scale", true);
+    return 0;
+}
+
+static int rms_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
+{
+    const struct norm *norm = layer->params;
+    engine_value x = call->inputs[0].value;
+    int axes[SHAPE_MAX_RANK];
+    if (!axes_of(norm, call, x, axes))
+        return 0;
+    engine_value y = engine_normalize(call->graph, ENGINE_NORM_RMS, x, axes, norm->n_axes, norm->epsilon);
+    engine_value scale = along_axes(layer, call, "scale", x, axes, norm->n_axes);
+    keras_call_return(call, 0, engine_binary(call->graph, BINARY_MULTIPLY, y, scale));
+    return 0;
+}
+
+const struct keras_class keras_class_rms_normalization = {
+    .names = (const char *const[]){"RMSNormalization", NULL},
+    .family = "Normalisation",
+    .doc = "one axis or several",
+    .support = KERAS_SERVED,
+    .mask = KERAS_MASK_PASS,
+    .parse = rms_parse,
+    .lower = rms_lower,
+};
+
+/* ---- GroupNormalization ---- */
+
+static int group_parse(struct keras_layer *layer, struct err *err)
+{
+    struct norm *norm = parse_common(layer, 1e-3);
+    if (!norm)
+        return 0;
+    norm->groups = keras_config_int(layer, "groups", 32, -1);
+    if (strstr(layer->class_name, "Instance"))
+        norm->groups = -1;
+    if (norm->n_axes != 1)
+        return keras_config_fail(layer, "config key 'axis': expected one axis");
+    declare_affine(layer);
+    return 0;
+}
+
+/* [N, ..., C] -> [N, ..., groups, C / groups], mean and variance over all axes but batch and groups, and back. */
+static engine_value normalize_groups(const struct norm *norm, struct keras_call *call, engine_value x)
+{
+    struct engine_graph *graph = call->graph;
+    int rank = engine_rank(graph, x), axes[SHAPE_MAX_RANK], n_axes = 0;
+    int64_t channels = engine_dim(graph, x, -1);
+    int64_t groups = norm->groups == -1 ? channels : norm->groups;
+    int64_t split[SHAPE_MAX_RANK + 1], joined[SHAPE_MAX_RANK];
+    if (channels == SHAPE_UNKNOWN || groups < 1 || channels % groups || rank == SHAPE_MAX_RANK)
+        return engine_graph_fail(graph, KD_EFORMAT, "%lld channels can't be split in %lld groups",
+                                 (long long)channels, (long long)groups);
+    for (int i = 0; i < rank - 1; i++) {
+        split[i] = joined[i] = ENGINE_SAME_DIM(i);
+        if (i > 0)
+            axes[n_axes++] = i;
+    }
+    split[rank - 1] = groups;
+    split[rank] = channels / groups;
+    axes[n_axes++] = rank;
+    joined[rank - 1] = channels;
+    engine_value y = engine_reshape(graph, x, split, rank + 1);
+    y = engine_normalize(graph, ENGINE_NORM_LAYER, y, axes, n_axes, norm->epsilon);
+    return engine_reshape(graph, y, joined, rank);
+}
+
+static int group_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
+{
+    const struct norm *norm = layer->params;
+    engine_value x = call->inputs[0].value;
+    int axes[SHAPE_MAX_RANK];
+    if (!axes_of(norm, call, x, axes))
+        return 0;
+    int last = engine_rank(call->graph, x) - 1;
+    engine_value y = normalize_groups(norm, call, keras_move_axis(call, x, axes[0], last));
+    y = affine(layer, call, y, &last, 1);
+    keras_call_return(call, 0, keras_move_axis(call, y, last, axes[0]));
+    return 0;
+}
+
+const struct keras_class keras_class_group_normalization = {
+    .names = (const char *const[]){"GroupNormalization", "InstanceNormalization", NULL},
+    .family = "Normalisation",
+    .doc = "any axis; Keras's own and that of tensorflow_addons",
+    .support = KERAS_SERVED,
+    .mask = KERAS_MASK_PASS,
+    .parse = group_parse,
+    .lower = group_lower,
+};
+
+/* ---- UnitNormalization ---- */
+
+static int unit_parse(struct keras_layer *layer, struct err *err)
+{
+    parse_common(layer, 0);
+    return 0;
+}
+
+/* x / |x|. Below 1e-12 the generations bound different things: the sum of squares, or the inverse of its root. */
+static int unit_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
+{
+    const struct norm *norm = layer->params;
+    struct engine_graph *graph = call->graph;
+    engine_value x = call->inputs[0].value;
+    const struct unary square = {.kind = UNARY_SQUARE}, rsqrt = {.kind = UNARY_RSQRT};
+    bool keras_3 = layer->writer->family == KERAS_3;
+    int axes[SHAPE_MAX_RANK];
+    if (!axes_of(norm, call, x, axes))
+        return 0;
+    engine_value sum = engine_reduce(graph, REDUCE_SUM, engine_unary(graph, square, x), axes, norm->n_axes, true);
+    if (!keras_3)
+        sum = engine_binary(graph, BINARY_MAXIMUM, sum, keras_scalar(call, x, 1e-12));
+    engine_value factor = engine_unary(graph, rsqrt, sum);
+    if (keras_3)
+        factor = engine_binary(graph, BINARY_MINIMUM, factor, keras_scalar(call, x, 1e12));
+    keras_rule(call->build, "UnitNormalization of tiny vectors: %s",
+               keras_3 ? "1 / |x| is at most 1e12, as Keras 3 has it" : "|x|^2 is at least 1e-12, as Keras 2 has it");
+    keras_call_return(call, 0, engine_binary(graph, BINARY_MULTIPLY, x, factor));
+    return 0;
+}
+
+const struct keras_class keras_class_unit_normalization = {
+    .names = (const char *const[]){"UnitNormalization", NULL},
+    .family = "Normalisation",
+    .doc = "one axis or several",
+    .support = KERAS_SERVED,
+    .mask = KERAS_MASK_PASS,
+    .parse = unit_parse,
+    .lower = unit_lower,
+};

@@ -1,0 +1,166 @@
+/* Pooling: windows, global and adaptive, in one to three dimensions. Padding never counts: max ignores it, the average
+ * divides by the elements that are there. */
+#include "base/err.h"
+#include "keras/layer.h"
+
+struct pooling {
+    struct engine_window window;
+    bool channels_first;
+    bool keepdims;
+    int64_t output_size[ENGINE_MAX_SPATIAL];
+};
+
+static struct pooling *parse_common(struct keras_layer *layer, int n_spatial)
+{
+    struct pooling *pooling = keras_params(layer, sizeof(*pooling));
+    if (!pooling)
+        return NULL;
+    pooling->window.n_spatial = n_spatial;
+    pooling->channels_first = keras_config_channels_first(layer);
+    return pooling;
+}
+
+static engine_value to_last(const struct keras_layer *layer, struct keras_call *call)
+{
+    const struct pooling *pooling = layer->params;
+    engine_value x = call->inputs[0].value;
+    if (!keras_expect_rank(call, x, pooling->window.n_spatial + 2))
+        return ENGINE_NONE;
+    return pooling->channels_first ? keras_to_channels_last(call, x) : x;
+}
+
+static void return_from_last(const struct keras_layer *layer, struct keras_call *call, engine_value y)
+{
+    const struct pooling *pooling = layer->params;
+    keras_call_return(call, 0, pooling->channels_first ? keras_to_channels_first(call, y) : y);
+}
+
+/* ---- windows ---- */
+
+static int window_parse(struct keras_layer *layer, int n_spatial)
+{
+    static const char *const paddings[] = {"valid", "same", NULL};
+    struct pooling *pooling = parse_common(layer, n_spatial);
+    if (!pooling)
+        return 0;
+    struct engine_window *window = &pooling->window;
+    keras_config_ints(layer, "pool_size", window->size, n_spatial, 2, 1);
+    for (int i = 0; i < n_spatial; i++) {
+        window->dilation[i] = 1;
+        window->stride[i] = window->size[i];
+    }
+    if (keras_config_has(layer, "strides"))
+        keras_config_ints(layer, "strides", window->stride, n_spatial, 1, 1);
+    window->padding = (enum engine_padding)keras_config_choice(layer, "padding", paddings, ENGINE_VALID);
+    return 0;
+}
+
+static int window_lower(const struct keras_layer *layer, struct keras_call *call, enum pool_kind kind)
+{
+    const struct pooling *pooling = layer->params;
+    return_from_last(layer, call, engine_pool(call->graph, kind, to_last(layer, call), &pooling->window));
+    return 0;
+}
+
+/* ---- global ---- */
+
+static int global_parse(struct keras_layer *layer, int n_spatial)
+{
+    struct pooling *pooling = parse_common(layer, n_spatial);
+    if (pooling)
+        pooling->keepdims = keras_config_bool(layer, "keepdims", false);
+    return 0;
+}
+
+static int spatial_axes(const struct pooling *pooling, int *axes)
+{
+    int first = pooling->channels_first ? 2 : 1;
+    for (int i = 0; i < pooling->window.n_spatial; i++)
+        axes[i] = first + i;
+    return pooling->window.n_spatial;
+}
+
+/* The mean of the steps that the mask keeps: sum(x m) / sum(m). A row without any gives NaN, as in Keras. */
+static engine_value masked_mean(const struct pooling *pooling, struct keras_call *call, engine_value x)
+{
+    struct engine_graph *graph = call->graph;
+    int axis = pooling->channels_first ? 2 : 1;
+    engine_value mask = engine_cast(graph, call->inputs[0].mask, engine_dtype(graph, x));
+    engine_value weight = engine_expand_dims(graph, mask, pooling->channels_first ? 1 : 2);
+    engine_value kept = engine_binary(graph, BINARY_MULTIPLY, x, weight);
+    engine_value sum = engine_reduce(graph, REDUCE_SUM, kept, &axis, 1, pooling->keepdims);
+    engine_value count = engine_reduce(graph, REDUCE_SUM, weight, &axis, 1, pooling->keepdims);
+    return engine_binary(graph, BINARY_DIVIDE, sum, count);
+}
+
+static int global_lower(const struct keras_layer *layer, struct keras_call *call, enum pool_kind kind)
+{
+    const struct pooling *pooling = layer->params;
+    engine_value x = call->inputs[0].value;
+    int axes[ENGINE_MAX_SPATIAL], n_axes = spatial_axes(pooling, axes);
+    if (!keras_expect_rank(call, x, n_axes + 2))
+        return 0;
+    bool masked = kind == POOL_AVERAGE && n_axes == 1 && call->inputs[0].mask != ENGINE_NONE;
+    enum reduce_kind reduce = kind == POOL_AVERAGE ? REDUCE_MEAN : REDUCE_MAX;
+    engine_value y = masked ? masked_mean(pooling, call, x)
+                            : engine_reduce(call->graph, reduce, x, axes, n_axes, pooling->keepdims);
+    keras_call_return(call, 0, y);
+    return 0;
+}
+
+/* ---- adaptive ---- */
+
+static int adaptive_parse(struct keras_layer *layer, int n_spatial)
+{
+    struct pooling *pooling = parse_common(layer, n_spatial);
+    if (pooling)
+        keras_config_ints(layer, "output_size", pooling->output_size, n_spatial, 1, 1);
+    return 0;
+}
+
+static int adaptive_lower(const struct keras_layer *layer, struct keras_call *call, enum pool_kind kind)
+{
+    const struct pooling *pooling = layer->params;
+    engine_value y = engine_adaptive_pool(call->graph, kind, to_last(layer, call), pooling->output_size,
+                                          pooling->window.n_spatial);
+    return_from_last(layer, call, y);
+    return 0;
+}
+
+/* ---- the rows: CLASS(symbol, function family, max or average, spatial axes, doc, names...) ---- */
+
+#define CLASS(symbol, family_of, pool, n_spatial, text, ...)                                                 \
+    static int symbol##_parse(struct keras_layer *layer, struct err *err)                                    \
+    {                                                                                                        \
+        return family_of##_parse(layer, n_spatial);                                                          \
+    }                                                                                                        \
+    static int symbol##_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)     \
+    {                                                                                                        \
+        return family_of##_lower(layer, call, pool);                                                         \
+    }                                                                                                        \
+    const struct keras_class keras_class_##symbol = {                                                        \
+        .names = (const char *const[]){__VA_ARGS__, NULL},                                                   \
+        .family = "Pooling",                                                                                 \
+        .doc = text,                                                                                         \
+        .support = KERAS_SERVED,                                                                             \
+        .mask = KERAS_MASK_DROP,                                                                             \
+        .parse = symbol##_parse,                                                                             \
+        .lower = symbol##_lower,                                                                             \
+    };
+
+#define DIMENSIONS(symbol, family_of, pool, text, name, alias)                                               \
+    CLASS(symbol##1d, family_of, pool, 1, text, name "1D", alias "1D")                                       \
+    CLASS(symbol##2d, family_of, pool, 2, text, name "2D", alias "2D")                                       \
+    CLASS(symbol##3d, family_of, pool, 3, text, name "3D", alias "3D")
+
+DIMENSIONS(max_pooling_, window, POOL_MAX, "both paddings and data formats", "MaxPooling", "MaxPool")
+DIMENSIONS(average_pooling_, window, POOL_AVERAGE, "padding does not count in the mean", "AveragePooling", "AvgPool")
+DIMENSIONS(global_max_pooling_, global, POOL_MAX, "keepdims", "GlobalMaxPooling", "GlobalMaxPool")
+DIMENSIONS(global_average_pooling_, global, POOL_AVERAGE, "keepdims; 1D honours the mask", "GlobalAveragePooling",
+           "GlobalAvgPool")
+CLASS(adaptive_max_pooling_1d, adaptive, POOL_MAX, 1, "any output size", "AdaptiveMaxPooling1D")
+CLASS(adaptive_max_pooling_2d, adaptive, POOL_MAX, 2, "any output size", "AdaptiveMaxPooling2D")
+CLASS(adaptive_max_pooling_3d, adaptive, POOL_MAX, 3, "any output size", "AdaptiveMaxPooling3D")
+CLASS(adaptive_average_pooling_1d, adaptive, POOL_AVERAGE, 1, "any output size", "AdaptiveAveragePooling1D")
+CLASS(adaptive_average_pooling_2d, adaptive, POOL_AVERAGE, 2, "any output size", "AdaptiveAveragePooling2D")
+CLASS(adaptive_average_pooling_3d, adaptive, POOL_AVERAGE, 3, "any output size", "AdaptiveAveragePooling3D")
