@@ -128,15 +128,16 @@ static const uint64_t power_u64[9] = {1, 10, 100, 1000, 10000, 100000, 1000000, 
  * than it can use (the mantissa is then worthless). */
 static inline const char *take_digits(const char *at, uint64_t *mantissa)
 {
-    for (int i = 0; i < 3; i++) {
+    for (const char *stop = at + 24; at < stop; at += 8) {
         uint64_t word = load8(at);
         unsigned n = count_digits(word);
         if (n == 0)
             return at;
-        *mantissa = *mantissa * power_u64[n] + eight_digits(word << (64 - 8 * n));
-        at += n;
-        if (n < 8)
-            return at;
+        if (n < 8) {
+            *mantissa = *mantissa * power_u64[n] + eight_digits(word << (64 - 8 * n));
+            return at + n;
+        }
+        *mantissa = *mantissa * power_u64[8] + eight_digits(word);
     }
     return at;
 }
@@ -156,21 +157,24 @@ static inline const char *take_exponent(const char *at, int *exponent)
     return at;
 }
 
-/* ".ddd" after an integer part of n_digits digits; NULL: not for the fast path. */
+/* ".ddd" after an integer part of n_digits digits (0 if it is zero); NULL: not for the fast path. */
 static inline const char *take_fraction(const char *at, ptrdiff_t n_digits, struct decimal *ret)
 {
     const char *fraction = ++at;
-    if (ret->mantissa == 0) {
-        uint64_t word = load8(at);
-        if (word == 0)
-            return NULL;
-        at += __builtin_ctzll(word) / 8;
-        n_digits = 0;
-    }
-    const char *digits = at;
+    uint64_t whole = ret->mantissa;
     at = take_digits(at, &ret->mantissa);
-    if (at == fraction || n_digits + (at - digits) > FAST_DIGITS)
+    if (at == fraction)
         return NULL;
+    if (n_digits + (at - fraction) > FAST_DIGITS) {
+        uint64_t word = load8(fraction);
+        if (whole || word == 0)
+            return NULL;
+        const char *digits = fraction + __builtin_ctzll(word) / 8;
+        ret->mantissa = 0;
+        at = take_digits(digits, &ret->mantissa);
+        if (at - digits > FAST_DIGITS)
+            return NULL;
+    }
     ret->exponent = (int)(fraction - at);
     ret->integer = false;
     return at;
@@ -182,15 +186,22 @@ static inline const char *take_number(const char *at, struct decimal *ret)
     ret->negative = *at == '-';
     at += ret->negative;
     const char *digits = at;
-    ret->mantissa = 0;
     ret->exponent = 0;
     ret->integer = true;
-    at = take_digits(at, &ret->mantissa);
-    ptrdiff_t n_digits = at - digits;
-    if (n_digits == 0 || n_digits > FAST_DIGITS || (n_digits > 1 && *digits == '0'))
-        return NULL;
-    if (*at == '.' && !(at = take_fraction(at, n_digits, ret)))
-        return NULL;
+    ret->mantissa = 0;
+    if (at[1] == '.' && is_digit(*at)) {
+        ret->mantissa = (uint64_t)(*at - '0');
+        at = take_fraction(at + 1, ret->mantissa != 0, ret);
+        if (!at)
+            return NULL;
+    } else {
+        at = take_digits(at, &ret->mantissa);
+        ptrdiff_t n_digits = at - digits;
+        if (n_digits == 0 || n_digits > FAST_DIGITS || (n_digits > 1 && *digits == '0'))
+            return NULL;
+        if (*at == '.' && !(at = take_fraction(at, n_digits, ret)))
+            return NULL;
+    }
     if ((*at | 0x20) == 'e') {
         ret->integer = false;
         at = take_exponent(at, &ret->exponent);
@@ -228,25 +239,41 @@ static inline bool to_f32(const struct decimal *decimal, float *ret)
     return true;
 }
 
-/* Behind the white space at `at`, not beyond end. */
-static inline const char *skip_space(const char *at, const char *end)
+bool json_number_scale(uint64_t mantissa, int exponent, float *ret)
+{
+    return to_f32(&(struct decimal){.mantissa = mantissa, .exponent = exponent}, ret);
+}
+
+double json_number_power(int exponent)
+{
+    return power_f64[exponent + FAST_EXPONENT];
+}
+
+static const char *skip_space(const char *at, const char *end)
 {
     while (at < end && is_space(*at))
         at++;
     return at;
 }
 
-/* After a number: takes a comma if there is one. False if something else than the end of the list follows. */
+/* After a number: takes a comma if there is one. False if something else than the end of the list follows. The
+ * margin covers the number and a few bytes more. */
 static inline bool take_separator(const char **at, const char *end, bool *ret_comma)
 {
-    const char *next = skip_space(*at, end);
-    if (next >= end)
-        return false;
+    const char *next = *at;
+    if (*next != ',' && *next != ']') {
+        next = skip_space(next, end);
+        if (next >= end || (*next != ',' && *next != ']'))
+            return false;
+    }
     *ret_comma = *next == ',';
-    if (*ret_comma)
-        next = skip_space(next + 1, end);
-    else if (*next != ']')
-        return false;
+    if (*ret_comma) {
+        next++;
+        if (next < end && *next == ' ')
+            next++;
+        if (next < end && (unsigned char)*next <= ' ')
+            next = skip_space(next, end);
+    }
     *at = next;
     return true;
 }

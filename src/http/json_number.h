@@ -25,6 +25,12 @@ float json_number_f32(const char *text);
 /* False if the integer does not fit. The text is a JSON_NUMBER_INTEGER. */
 bool json_number_i64(const char *text, size_t length, int64_t *ret);
 
+/* mantissa * 10^exponent as float32; false if it is too close to the middle of two float32 (or too small or large) to
+ * be told with double precision. mantissa < 10^18. */
+bool json_number_scale(uint64_t mantissa, int exponent, float *ret);
+/* 10^exponent, correctly rounded; -64 <= exponent <= 64. */
+double json_number_power(int exponent);
+
 /* Reads a run "1.5, 2, -3e4," of at most `room` numbers, the first at `at`, into out. Stops at the first thing that
  * is not plain: a number that is cut, misspelt or (i64) not an integer within [min, max], the end of the room,
  * less than JSON_NUMBER_MARGIN bytes before `end`, whatever follows the run.

@@ -4,5 +4,6 @@ libkerasd_a_SOURCES += \
 	src/http/inputs.c src/http/inputs.h \
 	src/http/json_fill.c src/http/json_fill.h \
 	src/http/json_number.c src/http/json_number.h \
+	src/http/json_out.c src/http/json_out.h \
 	src/http/json_scan.c src/http/json_scan.h \
 	src/http/v1_body.c src/http/v1_body.h src/http/v1_problem.c

@@ -46,4 +46,7 @@ tests_unit_test_kernels_gemm_SOURCES = tests/unit/test_kernels_gemm.c tests/unit
 tests_unit_test_kernels_gemm_LDADD = $(UNIT_LDADD)
 tests_unit_test_kernels_conv_SOURCES = tests/unit/test_kernels_conv.c tests/unit/kernels_test.h tests/unit/unit.h
 tests_unit_test_kernels_conv_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += tests/unit/test_json_out
+tests_unit_test_json_out_SOURCES = tests/unit/test_json_out.c tests/unit/unit.h
+tests_unit_test_json_out_LDADD = $(UNIT_LDADD)
 endif
