@@ -27,4 +27,11 @@ struct block {
 };
 void block_run(const struct block *block);
 
+/* Whether an activation is a clamp, which runs inside of the loops: y < low -> low, y > high -> high. */
+bool block_clamp(const struct unary *activation, float *ret_low, float *ret_high);
+
+/* Packs the rows [first, first + count) of a matrix [k, n]; w's element [i, j] is at i * row + j * column. */
+void block_pack(int64_t k, int64_t n, int64_t first, int64_t count, const float *w, int64_t row,
+                int64_t column, void *packed);
+
 #endif

@@ -1,202 +1,286 @@
-/* Convolutions, channels-last. */
+/* Convolutions: forward, transposed and with weights of their own at each position.
+ *
+ * A 1x1 convolution with stride 1 is a plain product. Every other is a table of windows (windows.c).
+ *
+ * A transposed convolution with stride s is s (per axis) ordinary ones: outputs whose position leaves the
+ * same remainder by s see the same taps, at neighbouring inputs. Each such phase has its own packed weights;
+ * every output is computed once, nothing is scattered. */
 #include "kernels/conv.h"
 
+#include <cblas.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/size.h"
-#include "kernels/elementwise.h"
+#include "kernels/block.h"
+#include "kernels/windows.h"
+
+static int64_t product(const int64_t *d)
+{
+    return d[0] * d[1] * d[2];
+}
 
 int64_t conv_positions(const struct conv *conv)
 {
-    return conv->batch * conv->out[0] * conv->out[1] * conv->out[2];
+    return conv->batch * product(conv->out);
 }
 
-static int64_t taps(const struct conv *conv)
+static bool group_bytes(const struct conv *conv, size_t *ret)
 {
-    return conv->kernel[0] * conv->kernel[1] * conv->kernel[2];
-}
-
-/* Sample and place of an output position. */
-struct place {
-    int64_t sample, at[CONV_AXES];
-};
-
-static struct place place_of(const struct conv *conv, int64_t position)
-{
-    struct place place;
-    for (int axis = CONV_AXES - 1; axis >= 0; axis--) {
-        place.at[axis] = position % conv->out[axis];
-        position /= conv->out[axis];
-    }
-    place.sample = position;
-    return place;
-}
-
-/* The input pixel under tap `tap` of the window at `place`, or NULL outside. */
-static const float *pixel(const struct conv *conv, const float *x, const struct place *place, int64_t tap)
-{
-    int64_t offset = 0, at[CONV_AXES];
-    for (int axis = CONV_AXES - 1; axis >= 0; axis--) {
-        at[axis] = tap % conv->kernel[axis];
-        tap /= conv->kernel[axis];
-    }
-    for (int axis = 0; axis < CONV_AXES; axis++) {
-        int64_t i = place->at[axis] * conv->stride[axis] + at[axis] * conv->dilation[axis] - conv->pad[axis];
-        if (i < 0 || i >= conv->in[axis])
-            return NULL;
-        offset = offset * conv->in[axis] + i;
-    }
-    return x + (place->sample * conv->in[0] * conv->in[1] * conv->in[2] + offset) * conv->c_in;
-}
-
-static void start_row(const struct gemm_epilogue *epilogue, int64_t row, int64_t n, float *y)
-{
-    for (int64_t i = 0; i < n; i++)
-        y[i] = (epilogue->bias ? epilogue->bias[i] : 0) +
-               (epilogue->add ? epilogue->add[row * epilogue->add_stride + i] : 0);
-}
-
-static bool pack_bytes(int64_t a, int64_t b, int64_t c, size_t *ret)
-{
-    size_t bytes;
-    if (!size_mul((size_t)a, (size_t)b, &bytes) || !size_mul(bytes, (size_t)c, &bytes) ||
-        !size_mul(bytes, sizeof(float), &bytes))
-        return false;
-    *ret = bytes;
-    return true;
+    return gemm_pack_bytes(product(conv->kernel) * (conv->c_in / conv->groups), conv->c_out / conv->groups,
+                           ret);
 }
 
 bool conv_pack_bytes(const struct conv *conv, size_t *ret)
 {
-    return pack_bytes(taps(conv), conv->c_in / conv->groups, conv->c_out, ret);
+    size_t bytes;
+    return group_bytes(conv, &bytes) && size_mul(bytes, (size_t)conv->groups, ret);
 }
 
 void conv_pack(const struct conv *conv, const float *kernel, void *packed)
 {
-    memcpy(packed, kernel, (size_t)(taps(conv) * conv->c_in / conv->groups * conv->c_out) * sizeof(float));
+    int64_t n = conv->c_out / conv->groups;
+    size_t bytes = 0;
+    group_bytes(conv, &bytes);
+    for (int64_t group = 0; group < conv->groups; group++)
+        gemm_pack(product(conv->kernel) * (conv->c_in / conv->groups), n, kernel + group * n, conv->c_out,
+                  (char *)packed + (size_t)group * bytes);
+}
+
+static bool is_product(const struct conv *conv)
+{
+    return product(conv->kernel) == 1 && product(conv->stride) == 1 && conv->groups == 1 &&
+           memcmp(conv->in, conv->out, sizeof(conv->in)) == 0;
+}
+
+static struct windows windows_of(const struct conv *conv)
+{
+    struct windows w = {.c_in = conv->c_in / conv->groups, .x_pixel = conv->c_in,
+                        .c_out = conv->c_out / conv->groups, .y_pixel = conv->c_out, .groups = conv->groups};
+    for (int axis = 0; axis < CONV_AXES; axis++) {
+        w.in[axis] = conv->in[axis];
+        w.out[axis] = w.y_dim[axis] = conv->out[axis];
+        w.kernel[axis] = conv->kernel[axis];
+        w.stride[axis] = conv->stride[axis];
+        w.dilation[axis] = conv->dilation[axis];
+        w.begin[axis] = -conv->pad[axis];
+        w.y_step[axis] = 1;
+    }
+    return w;
 }
 
 bool conv_scratch(const struct conv *conv, size_t *ret)
 {
+    struct windows w = windows_of(conv);
     *ret = 0;
-    return true;
+    return is_product(conv) || windows_scratch(&w, ret);
 }
 
 void conv_run(const struct conv *conv, const float *x, const void *packed,
               const struct gemm_epilogue *epilogue, float *y, int64_t begin, int64_t end, void *scratch)
 {
-    int64_t c_in = conv->c_in / conv->groups, c_out = conv->c_out / conv->groups;
-    for (int64_t position = begin; position < end; position++) {
-        struct place place = place_of(conv, position);
-        float *to = y + position * conv->c_out;
-        start_row(epilogue, position, conv->c_out, to);
-        for (int64_t tap = 0; tap < taps(conv); tap++) {
-            const float *from = pixel(conv, x, &place, tap);
-            const float *w = (const float *)packed + tap * c_in * conv->c_out;
-            for (int64_t f = 0; from && f < conv->c_out; f++)
-                for (int64_t c = 0; c < c_in; c++)
-                    to[f] += from[f / c_out * c_in + c] * w[c * conv->c_out + f];
-        }
-        if (epilogue->activation)
-            unary_apply(epilogue->activation, to, to, conv->c_out);
+    struct windows w = windows_of(conv);
+    size_t bytes = 0;
+    group_bytes(conv, &bytes);
+    if (!is_product(conv)) {
+        windows_run(&w, x, packed, bytes, epilogue, y, begin, end, scratch);
+        return;
     }
+    struct gemm_packed run = {.rows = end - begin, .k = conv->c_in, .n = conv->c_out,
+                              .column_end = conv->c_out, .x = x + begin * conv->c_in, .x_stride = conv->c_in,
+                              .packed = packed, .epilogue = *epilogue, .y = y + begin * conv->c_out,
+                              .y_stride = conv->c_out};
+    if (epilogue->add)
+        run.epilogue.add += begin * epilogue->add_stride;
+    gemm_packed_run(&run);
+}
+
+static int64_t common_divisor(int64_t a, int64_t b)
+{
+    while (b) {
+        int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* Along one axis: the taps first, first + step ... (count of them) that reach outputs of a phase. */
+struct phase_taps {
+    int64_t first, step, count;
+};
+
+/* Tap j reaches output o from input (o + pad - j dilation) / stride, if that is whole. */
+static struct phase_taps taps_of(const struct conv *conv, int axis, int64_t remainder)
+{
+    int64_t s = conv->stride[axis], d = conv->dilation[axis];
+    struct phase_taps t = {.step = s / common_divisor(s, d)};
+    while (t.first < conv->kernel[axis] && (remainder - t.first * d) % s)
+        t.first++;
+    t.count = t.first < conv->kernel[axis] ? (conv->kernel[axis] - 1 - t.first) / t.step + 1 : 0;
+    return t;
+}
+
+static void unflatten(int64_t index, const int64_t *dim, int64_t *ret)
+{
+    for (int axis = CONV_AXES - 1; axis >= 0; axis--) {
+        ret[axis] = index % dim[axis];
+        index /= dim[axis];
+    }
+}
+
+/* Rows of weights of the phase in which (o + pad) leaves these remainders. */
+static int64_t phase_rows(const struct conv *conv, const int64_t *remainder)
+{
+    int64_t rows = conv->c_in;
+    for (int axis = 0; axis < CONV_AXES; axis++)
+        rows *= taps_of(conv, axis, remainder[axis]).count;
+    return rows;
 }
 
 bool conv_transpose_pack_bytes(const struct conv *conv, size_t *ret)
 {
-    return pack_bytes(taps(conv), conv->c_in, conv->c_out, ret);
+    size_t total = 0;
+    for (int64_t phase = 0; phase < product(conv->stride); phase++) {
+        int64_t remainder[CONV_AXES];
+        size_t bytes;
+        unflatten(phase, conv->stride, remainder);
+        if (!gemm_pack_bytes(phase_rows(conv, remainder), conv->c_out, &bytes) ||
+            !size_add(total, bytes, &total))
+            return false;
+    }
+    *ret = total;
+    return true;
+}
+
+/* Element i of the reversed taps of an axis: so that inputs ascend with i. */
+static int64_t reversed_tap(const struct phase_taps *taps, int64_t i)
+{
+    return taps->first + (taps->count - 1 - i) * taps->step;
+}
+
+/* The phase's kernel as a matrix [taps, c_in][c_out], packed tap by tap. */
+static void pack_phase(const struct conv *conv, const int64_t *remainder, const float *kernel, void *packed)
+{
+    struct phase_taps taps[CONV_AXES];
+    for (int axis = 0; axis < CONV_AXES; axis++)
+        taps[axis] = taps_of(conv, axis, remainder[axis]);
+    int64_t row = 0, rows = phase_rows(conv, remainder), area = conv->c_in * conv->c_out;
+    for (int64_t d = 0; d < taps[0].count; d++)
+        for (int64_t h = 0; h < taps[1].count; h++)
+            for (int64_t w = 0; w < taps[2].count; w++, row += conv->c_in) {
+                int64_t tap = (reversed_tap(&taps[0], d) * conv->kernel[1] + reversed_tap(&taps[1], h)) *
+                                  conv->kernel[2] + reversed_tap(&taps[2], w);
+                block_pack(rows, conv->c_out, row, conv->c_in, kernel + tap * area, 1, conv->c_in, packed);
+            }
 }
 
 void conv_transpose_pack(const struct conv *conv, const float *kernel, void *packed)
 {
-    memcpy(packed, kernel, (size_t)(taps(conv) * conv->c_in * conv->c_out) * sizeof(float));
+    char *to = packed;
+    for (int64_t phase = 0; phase < product(conv->stride); phase++) {
+        int64_t remainder[CONV_AXES];
+        size_t bytes = 0;
+        unflatten(phase, conv->stride, remainder);
+        pack_phase(conv, remainder, kernel, to);
+        gemm_pack_bytes(phase_rows(conv, remainder), conv->c_out, &bytes);
+        to += bytes;
+    }
+}
+
+/* The windows of a phase; false if no output belongs to it. */
+static bool phase_windows(const struct conv *conv, const int64_t *remainder, struct windows *ret)
+{
+    *ret = windows_of(conv);
+    ret->groups = 1;
+    ret->c_in = conv->c_in;
+    ret->c_out = conv->c_out;
+    for (int axis = 0; axis < CONV_AXES; axis++) {
+        int64_t s = conv->stride[axis], start = ((remainder[axis] - conv->pad[axis]) % s + s) % s;
+        struct phase_taps taps = taps_of(conv, axis, remainder[axis]);
+        int64_t last = reversed_tap(&taps, 0);
+        if (start >= conv->out[axis])
+            return false;
+        ret->out[axis] = (conv->out[axis] - start + s - 1) / s;
+        ret->kernel[axis] = taps.count;
+        ret->stride[axis] = 1;
+        ret->dilation[axis] = taps.step * conv->dilation[axis] / s;
+        ret->begin[axis] = taps.count ? (start + conv->pad[axis] - last * conv->dilation[axis]) / s : 0;
+        ret->y_start[axis] = start;
+        ret->y_step[axis] = s;
+    }
+    return true;
 }
 
 bool conv_transpose_scratch(const struct conv *conv, size_t *ret)
 {
-    *ret = 0;
+    size_t most = 0;
+    for (int64_t phase = 0; phase < product(conv->stride); phase++) {
+        int64_t remainder[CONV_AXES];
+        struct windows w;
+        size_t bytes = 0;
+        unflatten(phase, conv->stride, remainder);
+        if (phase_windows(conv, remainder, &w) && !windows_scratch(&w, &bytes))
+            return false;
+        most = bytes > most ? bytes : most;
+    }
+    *ret = most;
     return true;
-}
-
-/* The input pixel that reaches output `place` through tap `tap`, or NULL. */
-static const float *transposed_pixel(const struct conv *conv, const float *x, const struct place *place,
-                                     int64_t tap)
-{
-    int64_t offset = 0, at[CONV_AXES];
-    for (int axis = CONV_AXES - 1; axis >= 0; axis--) {
-        at[axis] = tap % conv->kernel[axis];
-        tap /= conv->kernel[axis];
-    }
-    for (int axis = 0; axis < CONV_AXES; axis++) {
-        int64_t i = place->at[axis] - at[axis] * conv->dilation[axis] + conv->pad[axis];
-        if (i < 0 || i % conv->stride[axis] || i / conv->stride[axis] >= conv->in[axis])
-            return NULL;
-        offset = offset * conv->in[axis] + i / conv->stride[axis];
-    }
-    return x + (place->sample * conv->in[0] * conv->in[1] * conv->in[2] + offset) * conv->c_in;
 }
 
 void conv_transpose_run(const struct conv *conv, const float *x, const void *packed,
                         const struct gemm_epilogue *epilogue, float *y, int64_t begin, int64_t end,
                         void *scratch)
 {
-    int64_t area = conv->out[0] * conv->out[1] * conv->out[2];
-    for (int64_t position = begin * area; position < end * area; position++) {
-        struct place place = place_of(conv, position);
-        float *to = y + position * conv->c_out;
-        start_row(epilogue, position, conv->c_out, to);
-        for (int64_t tap = 0; tap < taps(conv); tap++) {
-            const float *from = transposed_pixel(conv, x, &place, tap);
-            const float *w = (const float *)packed + tap * conv->c_in * conv->c_out;
-            for (int64_t f = 0; from && f < conv->c_out; f++)
-                for (int64_t c = 0; c < conv->c_in; c++)
-                    to[f] += from[c] * w[f * conv->c_in + c];
-        }
-        if (epilogue->activation)
-            unary_apply(epilogue->activation, to, to, conv->c_out);
-    }
-}
-
-void depthwise_run(const struct conv *conv, const float *x, const float *kernel, const float *bias,
-                   const struct unary *activation, float *y, int64_t begin, int64_t end)
-{
-    int64_t multiplier = conv->c_out / conv->c_in;
-    for (int64_t position = begin; position < end; position++) {
-        struct place place = place_of(conv, position);
-        float *to = y + position * conv->c_out;
-        for (int64_t f = 0; f < conv->c_out; f++)
-            to[f] = bias ? bias[f] : 0;
-        for (int64_t tap = 0; tap < taps(conv); tap++) {
-            const float *from = pixel(conv, x, &place, tap);
-            for (int64_t f = 0; from && f < conv->c_out; f++)
-                to[f] += from[f / multiplier] * kernel[tap * conv->c_out + f];
-        }
-        if (activation)
-            unary_apply(activation, to, to, conv->c_out);
+    const char *weights = packed;
+    for (int64_t phase = 0; phase < product(conv->stride); phase++) {
+        int64_t remainder[CONV_AXES];
+        struct windows w;
+        size_t bytes = 0;
+        unflatten(phase, conv->stride, remainder);
+        gemm_pack_bytes(phase_rows(conv, remainder), conv->c_out, &bytes);
+        if (phase_windows(conv, remainder, &w))
+            windows_run(&w, x, weights, bytes, epilogue, y, begin * product(w.out), end * product(w.out),
+                        scratch);
+        weights += bytes;
     }
 }
 
 bool local_conv_scratch(const struct conv *conv, size_t *ret)
 {
-    *ret = 0;
-    return true;
+    size_t bytes;
+    return size_mul((size_t)product(conv->kernel), (size_t)conv->c_in, &bytes) &&
+           size_mul(bytes, sizeof(float), ret);
+}
+
+/* Copies the window of a position (VALID: always inside) into a row. */
+static void copy_window(const struct conv *conv, const float *x, int64_t position, float *to)
+{
+    int64_t at[CONV_AXES], tap[CONV_AXES], i[CONV_AXES];
+    unflatten(position, conv->out, at);
+    for (int64_t t = 0; t < product(conv->kernel); t++, to += conv->c_in) {
+        unflatten(t, conv->kernel, tap);
+        for (int axis = 0; axis < CONV_AXES; axis++) {
+            i[axis] = at[axis] * conv->stride[axis] + tap[axis] * conv->dilation[axis];
+            KD_ASSERT(i[axis] < conv->in[axis]);
+        }
+        memcpy(to, x + ((i[0] * conv->in[1] + i[1]) * conv->in[2] + i[2]) * conv->c_in,
+               (size_t)conv->c_in * sizeof(float));
+    }
 }
 
 void local_conv_run(const struct conv *conv, const float *x, const float *kernel, const float *bias, float *y,
                     int64_t begin, int64_t end, void *scratch)
 {
-    int64_t area = conv->out[0] * conv->out[1] * conv->out[2];
-    for (int64_t position = begin * area; position < end * area; position++) {
-        struct place place = place_of(conv, position);
-        float *to = y + position * conv->c_out;
-        for (int64_t f = 0; f < conv->c_out; f++)
-            to[f] = bias ? bias[position % area * conv->c_out + f] : 0;
-        for (int64_t tap = 0; tap < taps(conv); tap++) {
-            const float *from = pixel(conv, x, &place, tap);
-            const float *w = kernel + (position % area * taps(conv) + tap) * conv->c_in * conv->c_out;
-            for (int64_t c = 0; from && c < conv->c_in; c++)
-                for (int64_t f = 0; f < conv->c_out; f++)
-                    to[f] += from[c] * w[c * conv->c_out + f];
-        }
+    int64_t area = product(conv->out), k = product(conv->kernel) * conv->c_in, n = conv->c_out;
+    for (int64_t i = begin * area; i < end * area; i++) {
+        int64_t position = i % area;
+        copy_window(conv, x + i / area * product(conv->in) * conv->c_in, position, scratch);
+        if (bias)
+            memcpy(y + i * n, bias + position * n, (size_t)n * sizeof(float));
+        else
+            memset(y + i * n, 0, (size_t)n * sizeof(float));
+        cblas_sgemv(CblasRowMajor, CblasTrans, (int)k, (int)n, 1, kernel + position * k * n, (int)n, scratch,
+                    1, 1, y + i * n, 1);
     }
 }

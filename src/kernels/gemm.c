@@ -45,44 +45,48 @@ bool gemm_pack_bytes(int64_t k, int64_t n, size_t *ret)
     return true;
 }
 
-/* w's element [i, j] is at i * row + j * column. */
-static void pack(int64_t k, int64_t n, const float *w, int64_t row, int64_t column, float *to)
+void block_pack(int64_t k, int64_t n, int64_t first, int64_t count, const float *w, int64_t row,
+                int64_t column, void *packed)
 {
-    for (int64_t first = 0; first < n; first += kernels_table->panel) {
-        int64_t columns = panel_columns(n, first), pitch = panel_pitch(n, first);
-        for (int64_t i = 0; i < k; i++, to += pitch) {
-            const float *from = w + i * row + first * column;
+    float *panel = packed;
+    for (int64_t begin = 0; begin < n; begin += kernels_table->panel) {
+        int64_t columns = panel_columns(n, begin), pitch = panel_pitch(n, begin);
+        float *to = panel + first * pitch;
+        for (int64_t i = 0; i < count; i++, to += pitch) {
+            const float *from = w + i * row + begin * column;
             for (int64_t j = 0; j < columns; j++)
                 to[j] = from[j * column];
             for (int64_t j = columns; j < pitch; j++)
                 to[j] = 0;
         }
+        panel += k * pitch;
     }
 }
 
 void gemm_pack(int64_t k, int64_t n, const float *w, int64_t w_stride, void *packed)
 {
-    pack(k, n, w, w_stride, 1, packed);
+    block_pack(k, n, 0, k, w, w_stride, 1, packed);
 }
 
 void gemm_pack_transposed(int64_t k, int64_t n, const float *w, int64_t w_stride, void *packed)
 {
-    pack(k, n, w, 1, w_stride, packed);
+    block_pack(k, n, 0, k, w, 1, w_stride, packed);
 }
 
-/* Activations that are a clamp run inside of the tile. */
-static bool set_clamp(const struct unary *activation, struct tile *tile)
+bool block_clamp(const struct unary *activation, float *ret_low, float *ret_high)
 {
-    if (!activation || activation->kind == UNARY_LINEAR)
-        return true;
-    tile->clamps = true;
-    tile->low = activation->kind == UNARY_HARD_TANH ? -1 : activation->kind == UNARY_CLIP ? activation->a : 0;
-    tile->high = activation->kind == UNARY_RELU       ? INFINITY
-                 : activation->kind == UNARY_RELU6     ? 6
-                 : activation->kind == UNARY_HARD_TANH ? 1
-                                                       : activation->b;
-    return activation->kind == UNARY_RELU || activation->kind == UNARY_RELU6 ||
-           activation->kind == UNARY_HARD_TANH || activation->kind == UNARY_CLIP;
+    if (!activation)
+        return false;
+    *ret_low = 0;
+    *ret_high = INFINITY;
+    switch (activation->kind) {
+    case UNARY_RELU: return true;
+    case UNARY_RELU6: *ret_high = 6; return true;
+    case UNARY_HARD_TANH: *ret_low = -1; *ret_high = 1; return true;
+    case UNARY_CLIP: *ret_low = activation->a; *ret_high = activation->b; return true;
+    case UNARY_LINEAR: *ret_low = -INFINITY; return true;
+    default: return false;
+    }
 }
 
 /* All rows of the block through one part of a panel: tiles as even as possible. */
@@ -141,7 +145,7 @@ void block_run(const struct block *block)
 {
     struct tile tile = {.x_step = block->x_step};
     KD_ASSERT(block->rows > 0 && block->rows <= BLOCK_ROWS && block->column_begin % GEMM_COLUMNS == 0);
-    bool in_tile = set_clamp(block->activation, &tile), clamps = in_tile && tile.clamps;
+    bool clamps = block_clamp(block->activation, &tile.low, &tile.high);
     int64_t depth = block->taps * block->k;
     for (int64_t column = block->column_begin; column < block->column_end; column += kernels_table->panel) {
         tile.columns = (int)panel_columns(block->n, column);
@@ -149,7 +153,7 @@ void block_run(const struct block *block)
         tile.bias = block->bias ? block->bias + column : NULL;
         run_panel(block, &tile, (const float *)block->packed + depth * column, clamps);
     }
-    if (!in_tile)
+    if (block->activation && !clamps)
         activate(block);
 }
 

@@ -34,10 +34,31 @@ struct tile {
     float low, high;
 };
 
+/* Windows over whole pixels, channel by channel: a run of outputs of one line, all with the same taps.
+ * Output i sees the taps (a, b, c) < n at x + i * x_stride + a * x_step[0] + b * x_step[1] + c * x_step[2].
+ */
+struct strip {
+    int64_t count, channels;
+    int64_t x_channels; /* differs from channels only for depthwise_expand */
+    int64_t n[3], x_step[3], w_step[3];
+    const float *x;
+    int64_t x_stride;
+    const float *w;    /* depthwise: [taps..., channels] */
+    const float *bias; /* depthwise: [channels] or NULL */
+    float *y;          /* outputs lie `channels` apart */
+    bool clamps;       /* depthwise, as in struct tile */
+    float low, high;
+};
+
 struct kernels_table {
     int vector; /* floats of a vector */
     int panel;  /* columns of a panel of packed weights */
     void (*tile)(const struct tile *tile);
+    void (*depthwise)(const struct strip *strip); /* y = bias + sum of x w */
+    /* The same with channels = x_channels * multiplier; output c * multiplier + m sees input c. */
+    void (*depthwise_expand)(const struct strip *strip);
+    void (*pool_max)(const struct strip *strip);  /* NaN loses; nothing: the lowest float */
+    void (*pool_mean)(const struct strip *strip); /* nothing: NaN */
 };
 
 extern const struct kernels_table kernels_generic, kernels_avx2, kernels_avx512;

@@ -7,6 +7,7 @@ libkerasd_a_SOURCES += \
 	src/kernels/conv.c src/kernels/conv.h \
 	src/kernels/conv_lstm.c \
 	src/kernels/cpu.c src/kernels/cpu.h \
+	src/kernels/depthwise.c \
 	src/kernels/elementwise.h \
 	src/kernels/gather.c \
 	src/kernels/gemm.c src/kernels/gemm.h \
@@ -19,12 +20,14 @@ libkerasd_a_SOURCES += \
 	src/kernels/resize.c src/kernels/resize.h \
 	src/kernels/rnn.c src/kernels/rnn.h \
 	src/kernels/sort.c \
+	src/kernels/strips.c src/kernels/strips.h \
 	src/kernels/text.c \
-	src/kernels/unary.c
+	src/kernels/unary.c \
+	src/kernels/windows.c src/kernels/windows.h
 
 # One library per instruction set: the same loops, compiled with their own flags. Signalling NaNs, errno and
 # traps are nobody's business here; everything else about IEEE arithmetic is kept.
-LOOP_SOURCES = src/kernels/isa.h src/kernels/isa.inc src/kernels/simd.inc src/kernels/tile.inc
+LOOP_SOURCES = src/kernels/isa.h src/kernels/isa.inc src/kernels/simd.inc src/kernels/strip.inc src/kernels/tile.inc
 LOOP_CFLAGS = $(AM_CFLAGS) -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast
 noinst_LIBRARIES += libkernels_generic.a
 KERNEL_LIBS += libkernels_generic.a
