@@ -15,20 +15,15 @@ static uint64_t hash_shapes(const struct shape *shapes, size_t n)
     return hash;
 }
 
-static bool same_shapes(const struct engine_plan *plan, const struct shape *shapes, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!shape_equal(&plan->input_shapes[i], &shapes[i]))
-            return false;
-    return true;
-}
-
 /* With the lock held. A reference for the caller, or NULL. */
-static struct engine_plan *find(struct engine *engine, uint64_t hash, const struct shape *shapes)
+static struct engine_plan *find(struct engine *engine, uint64_t hash, const struct shape *key)
 {
     for (size_t i = 0; i < engine->n_plans; i++) {
         struct engine_plan *plan = engine->plans[i];
-        if (plan->hash != hash || !same_shapes(plan, shapes, engine_n_inputs(engine)))
+        bool same = plan->hash == hash;
+        for (size_t k = 0; k < engine_key_length(engine) && same; k++)
+            same = shape_equal(&plan->key[k], &key[k]);
+        if (!same)
             continue;
         plan->used = ++engine->clock;
         atomic_fetch_add(&plan->references, 1);
@@ -57,23 +52,22 @@ static struct engine_plan *insert(struct engine *engine, struct engine_plan *pla
     return gone;
 }
 
-int engine_plan_get(struct engine *engine, const struct shape *input_shapes, struct engine_plan **ret,
-                    struct err *err)
+static int get(struct engine *engine, const struct shape *key, struct engine_plan **ret, struct err *err)
 {
-    uint64_t hash = hash_shapes(input_shapes, engine_n_inputs(engine));
+    uint64_t hash = hash_shapes(key, engine_key_length(engine));
     lock_take(&engine->lock);
-    struct engine_plan *plan = find(engine, hash, input_shapes), *mine, *gone = NULL;
+    struct engine_plan *plan = find(engine, hash, key), *mine, *gone = NULL;
     lock_give(&engine->lock);
     if (plan) {
         *ret = plan;
         return 0;
     }
-    int status = plan_make(engine, input_shapes, &mine, err);
+    int status = plan_make(engine, key, &mine, err);
     if (status)
         return status;
     mine->hash = hash;
     lock_take(&engine->lock);
-    plan = find(engine, hash, input_shapes);
+    plan = find(engine, hash, key);
     if (!plan)
         gone = insert(engine, mine);
     lock_give(&engine->lock);
@@ -82,6 +76,63 @@ int engine_plan_get(struct engine *engine, const struct shape *input_shapes, str
         engine_plan_put(mine);
     *ret = plan ? plan : mine;
     return 0;
+}
+
+int engine_plan_get(struct engine *engine, const struct shape *input_shapes, struct engine_plan **ret,
+                    struct err *err)
+{
+    if (engine->n_measures)
+        return err_set(err, KD_EUNSUPPORTED, "this model's shapes depend on the strings of a request");
+    return get(engine, input_shapes, ret, err);
+}
+
+/* What a measuring node says of the request's data. */
+static int measure(const struct engine *engine, int node_index, const struct tensor *inputs, struct spare *spare,
+                   int64_t *ret, struct err *err)
+{
+    const struct engine_graph *graph = engine->graph;
+    const struct node *node = &graph->nodes[node_index];
+    struct arena *arena = arena_new();
+    struct step step;
+    void *in[1] = {NULL};
+    if (!arena || step_bind(&step, node, arena)) {
+        arena_free(arena);
+        return err_set(err, KD_ENOMEM, "out of memory while planning a request");
+    }
+    for (int i = 1; i < node->n_inputs; i++)
+        step.in[i] = &graph->values[node->inputs[i]].value;
+    struct value x = {0};
+    engine_value source = view_source(graph, node->inputs[0]);
+    for (int i = 0; i < graph->n_inputs; i++)
+        if (graph->inputs[i].value == source) {
+            x = (struct value){.dtype = inputs[i].dtype, .shape = inputs[i].shape, .data = inputs[i].data};
+            in[0] = inputs[i].data;
+        }
+    step.in[0] = &x;
+    struct io io = {.in = in, .spare = spare};
+    int status = node->op->measure(&step, &io, ret, err);
+    arena_free(arena);
+    return status;
+}
+
+int engine_plan_get_for(struct engine *engine, const struct tensor *inputs, struct engine_plan **ret,
+                        struct err *err)
+{
+    size_t n_inputs = engine_n_inputs(engine);
+    struct shape *key = calloc(engine_key_length(engine) + 1, sizeof(*key));
+    struct spare spare = {0};
+    int status = key ? 0 : err_set(err, KD_ENOMEM, "out of memory while planning a request");
+    for (size_t i = 0; i < n_inputs && !status; i++)
+        key[i] = inputs[i].shape;
+    for (int i = 0; i < engine->n_measures && !status; i++) {
+        key[n_inputs + (size_t)i].rank = 1;
+        status = measure(engine, engine->measures[i], inputs, &spare, &key[n_inputs + (size_t)i].dim[0], err);
+    }
+    if (!status)
+        status = get(engine, key, ret, err);
+    free(spare.data);
+    free(key);
+    return status;
 }
 
 void engine_plan_put(struct engine_plan *plan)

@@ -77,6 +77,43 @@ static int pack_weights(struct engine *engine, struct err *err)
     return 0;
 }
 
+engine_value view_source(const struct engine_graph *graph, engine_value value)
+{
+    const struct node *node = &graph->nodes[graph->values[value].node];
+    while (node->op->flags & OP_VIEW) {
+        value = node->inputs[0];
+        node = &graph->nodes[graph->values[value].node];
+    }
+    return value;
+}
+
+size_t engine_key_length(const struct engine *engine)
+{
+    return (size_t)(engine->graph->n_inputs + engine->n_measures);
+}
+
+/* Nodes whose shape needs a look at the data first; only a model input can be looked at. */
+static int find_measures(struct engine *engine, struct err *err)
+{
+    const struct engine_graph *graph = engine->graph;
+    for (int i = 0; i < graph->n_nodes; i++) {
+        const struct node *node = &graph->nodes[i];
+        if (!engine->live[i] || !node->op->measure)
+            continue;
+        const struct node *source = &graph->nodes[graph->values[view_source(graph, node->inputs[0])].node];
+        if (source->n_inputs)
+            return err_set(err, KD_EUNSUPPORTED,
+                           "%s: %s: without an output length it must stand right behind an input of the model",
+                           node->scope, node->op->name);
+        int *larger = realloc(engine->measures, (size_t)(engine->n_measures + 1) * sizeof(*larger));
+        if (!larger)
+            return err_set(err, KD_ENOMEM, "out of memory while compiling the model");
+        engine->measures = larger;
+        engine->measures[engine->n_measures++] = i;
+    }
+    return 0;
+}
+
 static int allocate(struct engine *engine, struct err *err)
 {
     if (!engine->options.max_plans)
@@ -112,6 +149,8 @@ int engine_compile(struct engine_graph *graph, const struct engine_options *opti
     if (status)
         goto fail;
     engine_mark_live(engine);
+    if ((status = find_measures(engine, err)))
+        goto fail;
     if ((status = engine_judge_rows(engine, err)))
         goto fail;
     if (!engine->options.no_fusion && (status = engine_fuse(engine, err)))
@@ -137,6 +176,7 @@ void engine_free(struct engine *engine)
         free(engine->pack.blocks[i].data);
     free(engine->pack.blocks);
     free(engine->live);
+    free(engine->measures);
     lock_done(&engine->lock);
     engine_graph_free(engine->graph);
     free(engine);

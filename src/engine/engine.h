@@ -49,6 +49,10 @@ size_t engine_bytes(const struct engine *engine);
  * Thread-safe. KD_EINVAL: a sentence naming the input or op whose sizes do not fit. */
 int engine_plan_get(struct engine *engine, const struct shape *input_shapes, struct engine_plan **ret,
                     struct err *err);
+/* The same for models whose shapes also depend on what the strings of a request say (TextVectorization without an
+ * output length), which engine_plan_get refuses: looks at the inputs' data as far as needed. Works for all. */
+int engine_plan_get_for(struct engine *engine, const struct tensor *inputs, struct engine_plan **ret,
+                        struct err *err);
 void engine_plan_put(struct engine_plan *plan); /* accepts NULL */
 const struct shape *engine_plan_output_shape(const struct engine_plan *plan, size_t i);
 /* Estimated time of one run on one core. */

@@ -20,8 +20,9 @@ struct trace {
     int n_blocks, max_blocks;
     void **blocks;        /* elements computed ahead */
 };
-/* Sentences name input or op. On failure there is nothing to free. */
-int trace_make(const struct engine *engine, const struct shape *input_shapes, struct trace *ret, struct err *err);
+/* What a plan is made for: the input shapes, then one measured size (a shape of rank 1) per measuring node.
+ * Sentences name input or op. On failure there is nothing to free. */
+int trace_make(const struct engine *engine, const struct shape *key, struct trace *ret, struct err *err);
 void trace_done(struct trace *trace);
 
 /* ---- plan ---- */
@@ -55,7 +56,7 @@ struct engine_plan {
     atomic_int references;
     atomic_bool profiling;
     _Atomic int64_t runs;
-    struct shape *input_shapes;
+    struct shape *key; /* see trace_make */
     struct trace trace;
     int n_steps, n_slots, n_copies;
     struct plan_step *steps;
@@ -64,11 +65,11 @@ struct engine_plan {
     struct place *places; /* by value */
     size_t arena_bytes;
     double cost_us;
-    uint64_t hash;        /* of the input shapes, for the cache */
+    uint64_t hash;        /* of the key, for the cache */
     uint64_t used;        /* the cache's clock at the last use */
 };
 
-int plan_make(struct engine *engine, const struct shape *input_shapes, struct engine_plan **ret, struct err *err);
+int plan_make(struct engine *engine, const struct shape *key, struct engine_plan **ret, struct err *err);
 void plan_free(struct engine_plan *plan);
 /* Decides where every value lies: fills places, slots, copies, scratch offsets, arena_bytes. */
 int plan_place(struct engine_plan *plan, struct err *err);
@@ -95,6 +96,8 @@ struct engine {
     struct engine_options options;
     bool *live; /* by node: an output depends on it */
     bool batchable;
+    int n_measures; /* nodes with op.measure */
+    int *measures;
     struct pack pack;
     struct lock lock; /* guards the cache */
     size_t n_plans;
@@ -102,6 +105,10 @@ struct engine {
     uint64_t clock;
 };
 
+/* Input shapes and measured sizes. */
+size_t engine_key_length(const struct engine *engine);
+/* The value that this one is a view of, itself if it is none. */
+engine_value view_source(const struct engine_graph *graph, engine_value value);
 /* Marks the nodes that outputs depend on. */
 void engine_mark_live(struct engine *engine);
 /* Decides engine->batchable from trial batches of the graph as lowered. Fails if no request can ever be planned. */

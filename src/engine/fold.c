@@ -54,9 +54,11 @@ static int evaluate_run(struct step *step, void *blocks[OP_MAX_OUTPUTS], struct 
     }
     for (int i = 0; i < step->n_in; i++)
         in[i] = step->in[i] ? step->in[i]->data : NULL;
-    struct io io = {.out = blocks, .scratch = scratch};
+    struct spare spare = {0};
+    struct io io = {.out = blocks, .scratch = scratch, .spare = &spare};
     memcpy(&io.in, &in, sizeof(io.in)); /* ops read their operands only */
     status = op->run(step, &io, err);
+    free(spare.data);
     free(scratch);
     return status;
 }

@@ -44,6 +44,7 @@ struct step {
     const struct value **in;  /* NULL where an optional operand was left out */
     struct value *out[OP_MAX_OUTPUTS];
     bool exact;               /* all sizes are known: a plan, not the graph being built */
+    int64_t measured;         /* what measure said of the request's data; -1: nothing */
     struct arena *arena;      /* lives as long as the plan */
     /* For prepare: */
     void *params;             /* for run, from the arena */
@@ -58,7 +59,16 @@ struct io {
     void *const *in;
     void *const *out;
     void *scratch;
+    struct spare *spare;
 };
+
+/* Room that a worker keeps for the few ops whose need only the data tells. */
+struct spare {
+    void *data;
+    size_t bytes;
+};
+/* At least so many bytes, 64-byte aligned, until the next call. NULL and err set when out of memory. */
+void *io_spare(const struct io *io, size_t bytes, struct err *err);
 
 /* How results depend on the rows of a batch; see rows.c. */
 enum rows {
@@ -80,6 +90,9 @@ struct op {
     unsigned shape_only; /* bit i: operand i matters by its shape only, not by its elements */
     int (*infer)(struct step *step, struct err *err);
     int (*pack)(struct node *node, const struct step *step, struct pack *pack, struct err *err); /* may be NULL */
+    /* NULL, or: the size of the result that depends on operand 0's elements, which must be a model input (or a
+     * view of one); the shapes of the operands other than 0 are the graph's. */
+    int (*measure)(const struct step *step, const struct io *io, int64_t *ret, struct err *err);
     int (*prepare)(struct step *step, struct err *err);                        /* NULL: nothing to choose */
     int (*run)(const struct step *step, const struct io *io, struct err *err); /* NULL for views, inputs */
     /* NULL: free if all operands are, else mixed. step has the sizes of a trial batch. */

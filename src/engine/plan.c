@@ -60,21 +60,20 @@ static int prepare_steps(struct engine_plan *plan, struct err *err)
     return 0;
 }
 
-int plan_make(struct engine *engine, const struct shape *input_shapes, struct engine_plan **ret, struct err *err)
+int plan_make(struct engine *engine, const struct shape *key, struct engine_plan **ret, struct err *err)
 {
     struct engine_plan *plan = calloc(1, sizeof(*plan));
     if (!plan)
         return err_set(err, KD_ENOMEM, "out of memory while planning a request");
     plan->engine = engine;
     atomic_init(&plan->references, 1);
-    int status = trace_make(engine, input_shapes, &plan->trace, err);
+    int status = trace_make(engine, key, &plan->trace, err);
     if (status) {
         free(plan);
         return status;
     }
-    size_t n_inputs = engine_n_inputs(engine);
-    plan->input_shapes = arena_memdup(plan->trace.arena, input_shapes, n_inputs * sizeof(*input_shapes));
-    if (!plan->input_shapes)
+    plan->key = arena_memdup(plan->trace.arena, key, engine_key_length(engine) * sizeof(*key));
+    if (!plan->key)
         status = err_set(err, KD_ENOMEM, "out of memory while planning a request");
     if (!status)
         status = prepare_steps(plan, err);

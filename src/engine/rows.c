@@ -19,8 +19,11 @@
 static const int64_t trial_sizes[] = {64, 256, 224, 299, 16, 1024, 7, 1};
 static const int64_t trial_batches[2] = {2, 3};
 
-static void trial_shapes(const struct engine_graph *graph, int64_t batch, int64_t size, struct shape *ret)
+static void trial_shapes(const struct engine *engine, int64_t batch, int64_t size, struct shape *ret)
 {
+    const struct engine_graph *graph = engine->graph;
+    for (int i = 0; i < engine->n_measures; i++)
+        ret[graph->n_inputs + i] = shape_of(1, (int)size);
     for (int i = 0; i < graph->n_inputs; i++) {
         ret[i] = graph->values[graph->inputs[i].value].value.shape;
         for (int k = 0; k < ret[i].rank; k++)
@@ -32,11 +35,11 @@ static void trial_shapes(const struct engine_graph *graph, int64_t batch, int64_
 /* Both traces or neither. */
 static int try_size(struct engine *engine, int64_t size, struct shape *shapes, struct trace ret[2], struct err *err)
 {
-    trial_shapes(engine->graph, trial_batches[0], size, shapes);
+    trial_shapes(engine, trial_batches[0], size, shapes);
     int status = trace_make(engine, shapes, &ret[0], err);
     if (status)
         return status;
-    trial_shapes(engine->graph, trial_batches[1], size, shapes);
+    trial_shapes(engine, trial_batches[1], size, shapes);
     status = trace_make(engine, shapes, &ret[1], err);
     if (status)
         trace_done(&ret[0]);
@@ -131,7 +134,7 @@ static int judge(struct engine *engine, const struct trace trials[2], struct err
 
 int engine_judge_rows(struct engine *engine, struct err *err)
 {
-    struct shape *shapes = calloc((size_t)engine->graph->n_inputs + 1, sizeof(*shapes));
+    struct shape *shapes = calloc(engine_key_length(engine) + 1, sizeof(*shapes));
     struct trace trials[2];
     int status = KD_EINVAL;
     if (!shapes)

@@ -12,6 +12,7 @@ struct engine_worker {
     size_t arena_bytes;
     void **pointers;
     int max_pointers;
+    struct spare spare;
 };
 
 struct engine_worker *engine_worker_new(void)
@@ -24,8 +25,24 @@ void engine_worker_free(struct engine_worker *worker)
     if (!worker)
         return;
     free(worker->arena);
+    free(worker->spare.data);
     free(worker->pointers);
     free(worker);
+}
+
+void *io_spare(const struct io *io, size_t bytes, struct err *err)
+{
+    struct spare *spare = io->spare;
+    if (spare->data && spare->bytes >= bytes)
+        return spare->data;
+    free(spare->data);
+    spare->bytes = 0;
+    spare->data = block_alloc(bytes);
+    if (!spare->data)
+        err_set(err, KD_ENOMEM, "out of memory for %zu bytes of a run", bytes);
+    else
+        spare->bytes = bytes;
+    return spare->data;
 }
 
 static int grow_worker(struct engine_worker *worker, const struct engine_plan *plan, struct err *err)
@@ -104,7 +121,8 @@ int engine_run(struct engine_plan *plan, struct engine_worker *worker, const str
         struct plan_step *run = &plan->steps[i];
         struct io io = {.in = worker->pointers + run->first,
                         .out = worker->pointers + run->first + run->step->n_in,
-                        .scratch = arena + run->scratch};
+                        .scratch = arena + run->scratch,
+                        .spare = &worker->spare};
         status = run_step(run, &io, profiling, err);
         if (status)
             return status;

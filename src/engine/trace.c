@@ -40,7 +40,7 @@ static bool own_block(struct trace *trace, void *block)
     return true;
 }
 
-static int set_inputs(const struct engine *engine, const struct shape *input_shapes, struct trace *trace,
+static int set_inputs(const struct engine *engine, const struct shape *key, struct trace *trace,
                       struct err *err)
 {
     const struct engine_graph *graph = engine->graph;
@@ -48,11 +48,11 @@ static int set_inputs(const struct engine *engine, const struct shape *input_sha
         const struct graph_port *port = &graph->inputs[i];
         const struct shape *declared = &graph->values[port->value].value.shape;
         char found[128], expected[128];
-        if (!shape_known(&input_shapes[i]) || !shape_compatible(&input_shapes[i], declared))
+        if (!shape_known(&key[i]) || !shape_compatible(&key[i], declared))
             return err_set(err, KD_EINVAL, "input '%s' has shape %s, the model takes %s", port->name,
-                           shape_text(&input_shapes[i], found, sizeof(found)),
+                           shape_text(&key[i], found, sizeof(found)),
                            shape_text(declared, expected, sizeof(expected)));
-        trace->values[port->value].shape = input_shapes[i];
+        trace->values[port->value].shape = key[i];
     }
     return 0;
 }
@@ -84,12 +84,22 @@ static int compute_ahead(struct trace *trace, struct step *step, bool *done, str
     return 0;
 }
 
-static int trace_node(const struct engine *engine, int i, struct trace *trace, struct err *err)
+static int64_t measured_size(const struct engine *engine, int node, const struct shape *key)
+{
+    for (int i = 0; i < engine->n_measures; i++)
+        if (engine->measures[i] == node)
+            return key[engine->graph->n_inputs + i].dim[0];
+    return -1;
+}
+
+static int trace_node(const struct engine *engine, int i, const struct shape *key, struct trace *trace,
+                      struct err *err)
 {
     const struct node *node = &engine->graph->nodes[i];
     struct step *step = &trace->steps[i];
     if (bind(engine->graph, node, trace, step))
         return no_memory(err);
+    step->measured = measured_size(engine, i, key);
     if (!node->n_inputs) { /* inputs and constants are set */
         trace->done[i] = true;
         return 0;
@@ -102,7 +112,7 @@ static int trace_node(const struct engine *engine, int i, struct trace *trace, s
     return status ? err_wrap(err, "%s", node->op->name) : 0;
 }
 
-int trace_make(const struct engine *engine, const struct shape *input_shapes, struct trace *ret, struct err *err)
+int trace_make(const struct engine *engine, const struct shape *key, struct trace *ret, struct err *err)
 {
     const struct engine_graph *graph = engine->graph;
     struct trace trace = {.arena = arena_new()};
@@ -120,10 +130,10 @@ int trace_make(const struct engine *engine, const struct shape *input_shapes, st
         trace.values[i] = graph->values[i].value;
         trace.values[i].partial = NULL;
     }
-    status = set_inputs(engine, input_shapes, &trace, err);
+    status = set_inputs(engine, key, &trace, err);
     for (int i = 0; i < graph->n_nodes && !status; i++)
         if (engine->live[i])
-            status = trace_node(engine, i, &trace, err);
+            status = trace_node(engine, i, key, &trace, err);
     if (status)
         goto fail;
     *ret = trace;
