@@ -49,11 +49,18 @@ libkerasd_a_SOURCES += \
 	src/keras/recurrent_weights.c
 # operations
 libkerasd_a_SOURCES += \
-	src/keras/ops.c src/keras/ops.h \
+	src/keras/ops.c src/keras/ops.h src/keras/ops_keras3.def \
 	src/keras/ops_args.c \
+	src/keras/ops_create.c \
 	src/keras/ops_dtype.c \
+	src/keras/ops_image.c \
+	src/keras/ops_index.c \
 	src/keras/ops_json.c \
+	src/keras/ops_keras3.c \
 	src/keras/ops_math.c src/keras/ops_math.h \
+	src/keras/ops_nn.c \
+	src/keras/ops_nodedef.c \
+	src/keras/ops_product.c \
 	src/keras/ops_reduce.c \
 	src/keras/ops_shape.c
 # Lambda: from bytecode or the sidecar file to an expression
@@ -66,3 +73,8 @@ libkerasd_a_SOURCES += \
 	src/keras/lambda.c src/keras/lambda.h \
 	src/keras/marshal.c src/keras/marshal.h \
 	src/keras/sidecar.c src/keras/sidecar.h
+	src/keras/ops_shape.c \
+	src/keras/ops_table_keras3.c \
+	src/keras/ops_table_nodedef.c \
+	src/keras/ops_table_tensorflow.c \
+	src/keras/ops_tensorflow.c

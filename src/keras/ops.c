@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/assert.h"
 #include "base/err.h"
 #include "base/size.h"
 #include "base/str.h"
@@ -98,8 +99,7 @@ const struct ops_row *ops_find(enum ops_dialect dialect, const char *function)
 
 /* ---- binding ---- */
 
-/* The parameter's index, or -1. */
-static int param_index(const struct ops_row *row, const char *name)
+int ops_param(const struct ops_row *row, const char *name)
 {
     const char *at = row->params;
     for (int i = 0; *at; i++) {
@@ -126,22 +126,48 @@ static const struct keras_arg *present(const struct keras_arg *arg)
     return arg->kind == KERAS_ARG_NONE ? NULL : arg;
 }
 
-static int bind(struct ops_call *op, const struct ops_args *args, struct err *err)
+static int bind_named(struct ops_call *op, const struct ops_args *args, bool *bound, struct err *err)
 {
-    if (args->n_args > (size_t)n_params(op->row))
-        return err_set(err, KD_EUNSUPPORTED, "function '%s': %zu positional arguments, at most %d are known",
-                       op->function, args->n_args, n_params(op->row));
-    for (size_t i = 0; i < args->n_args; i++)
-        op->arg[i] = present(&args->args[i]);
     for (size_t i = 0; i < args->n_kwargs; i++) {
-        int k = param_index(op->row, args->names[i]);
-        if (k >= 0)
+        int k = ops_param(op->row, args->names[i]);
+        if (k >= 0) {
             op->arg[k] = present(&args->kwargs[i]);
-        else if (present(&args->kwargs[i]) && strcmp(args->names[i], "name") != 0)
+            bound[k] = true;
+        } else if (present(&args->kwargs[i]) && strcmp(args->names[i], "name") != 0) {
             return err_set(err, KD_EUNSUPPORTED, "function '%s': argument '%s' is not known", op->function,
                            args->names[i]);
+        }
     }
     return 0;
+}
+
+/* A "-" takes no positional argument. */
+static void skip_placeholders(const struct ops_row *row, bool *bound)
+{
+    int i = 0;
+    for (const char *at = row->params; *at; at++) {
+        if (at[0] == '-' && (at == row->params || at[-1] == ' '))
+            bound[i] = true;
+        i += *at == ' ';
+    }
+}
+
+static int bind(struct ops_call *op, const struct ops_args *args, struct err *err)
+{
+    bool bound[OPS_MAX_PARAMS] = {false};
+    int n = n_params(op->row), k = 0;
+    KD_ASSERT(n <= OPS_MAX_PARAMS);
+    skip_placeholders(op->row, bound);
+    int rc = bind_named(op, args, bound, err);
+    for (size_t i = 0; rc == 0 && i < args->n_args; i++, k++) {
+        while (k < n && bound[k])
+            k++;
+        if (k == n)
+            return err_set(err, KD_EUNSUPPORTED, "function '%s': more arguments than the %d that are known",
+                           op->function, n);
+        op->arg[k] = present(&args->args[i]);
+    }
+    return rc;
 }
 
 /* ---- applying ---- */

@@ -3,8 +3,8 @@
  * Lambda, a sidecar expression.
  *
  * One row per function: its names, its parameters in order, and how it lowers. A row is found by name within a
- * dialect; the arguments are bound to the row's parameters by position and by name; then lower() runs. An argument
- * that the row does not know is an error that names it. */
+ * dialect; named arguments (and the config of an operation node) are bound first, positional ones fill the parameters
+ * that are left, in order; then lower() runs. An argument that the row does not know is an error that names it. */
 #ifndef KD_KERAS_OPS_H
 #define KD_KERAS_OPS_H
 
@@ -60,18 +60,14 @@ struct ops_args {
 
 /* NULL if unknown. "tf.", "compat.v1." and the like may stand before the name. */
 const struct ops_row *ops_find(enum ops_dialect dialect, const char *function);
+/* The index of the row's parameter of that name, or -1. */
+int ops_param(const struct ops_row *row, const char *name);
 /* Binds the arguments and lowers. *ret is a TENSOR, or a LIST of them, allocated in the layer's arena.
  * KD_EUNSUPPORTED for an unknown function or argument. Errors name the function. */
 int ops_apply(const struct keras_layer *layer, struct keras_call *call, enum ops_dialect dialect,
               const char *function, const struct ops_args *args, struct keras_arg *ret, struct err *err);
 /* Returns the result of ops_apply as the outputs of a layer. */
 void ops_return(struct keras_call *call, const struct keras_arg *result);
-
-/* Whether an entry of a Keras 3 model is an operation node and not a layer: its class is a known function and its
- * config has no "trainable" ("Add", "Reshape", "Softmax" are names of both). */
-bool ops_is_operation(const char *class_name, const cJSON *config);
-/* The class of operation nodes. */
-extern const struct keras_class keras_class_operation;
 
 /* ---- arguments as values ---- */
 

@@ -119,6 +119,16 @@ engine_value ops_gelu(struct ops_call *op)
     return apply(op, approximate ? UNARY_GELU_TANH : UNARY_GELU, ops_tensor_float(op, 0));
 }
 
+/* x sigmoid(beta x) */
+engine_value ops_swish(struct ops_call *op)
+{
+    engine_value x = ops_tensor_float(op, 0);
+    double beta = ops_number(op, 1, 1);
+    if (beta == 1)
+        return apply(op, UNARY_SILU, x);
+    return binary(op, BINARY_MULTIPLY, x, apply(op, UNARY_SIGMOID, binary_with(op, BINARY_MULTIPLY, x, beta)));
+}
+
 engine_value ops_leaky_relu(struct ops_call *op)
 {
     struct unary leaky = {.kind = UNARY_LEAKY_RELU, .a = (float)ops_number(op, 1, 0.2)};
@@ -134,6 +144,12 @@ engine_value ops_alpha(struct ops_call *op)
 engine_value ops_shrink(struct ops_call *op)
 {
     struct unary function = {.kind = (enum unary_kind)op->row->variant, .a = (float)ops_number(op, 1, 0.5)};
+    return engine_unary(op->graph, function, ops_tensor_float(op, 0));
+}
+
+engine_value ops_squareplus(struct ops_call *op)
+{
+    struct unary function = {.kind = UNARY_SQUAREPLUS, .a = (float)ops_number(op, 1, 4)};
     return engine_unary(op->graph, function, ops_tensor_float(op, 0));
 }
 
@@ -290,6 +306,20 @@ engine_value ops_root(struct ops_call *op)
     engine_value x = ops_tensor_float(op, 0);
     engine_value root = binary_with(op, BINARY_POWER, apply(op, UNARY_ABS, x), 1.0 / 3);
     return binary(op, BINARY_MULTIPLY, apply(op, UNARY_SIGN, x), root);
+}
+
+/* To a number of decimals: scaled, rounded half to even, scaled back. */
+engine_value ops_round(struct ops_call *op)
+{
+    int64_t decimals = ops_int(op, 1, 0);
+    engine_value x = ops_tensor(op, 0, DTYPE_INVALID);
+    if (x == ENGINE_NONE || !dtype_is_float(engine_dtype(op->graph, x)))
+        return decimals >= 0 ? x : ops_fail(op, "decimals below 0 of integers are not served");
+    if (decimals == 0)
+        return apply(op, UNARY_ROUND, x);
+    double scale = pow(10, (double)decimals);
+    x = apply(op, UNARY_ROUND, binary_with(op, BINARY_MULTIPLY, x, scale));
+    return binary_with(op, BINARY_DIVIDE, x, scale);
 }
 
 engine_value ops_hypot(struct ops_call *op)

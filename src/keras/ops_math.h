@@ -17,9 +17,12 @@ ops_lower_fn ops_logical_not;  /* x */
 ops_lower_fn ops_add_n;        /* list; variant: binary kind */
 ops_lower_fn ops_relu;         /* x, alpha|negative_slope, max_value, threshold */
 ops_lower_fn ops_gelu;         /* x, approximate; variant: default of approximate */
+ops_lower_fn ops_swish;        /* x, beta (1.0) */
 ops_lower_fn ops_leaky_relu;   /* x, alpha */
 ops_lower_fn ops_alpha;        /* x, alpha (1.0); variant: unary kind with a = alpha */
 ops_lower_fn ops_shrink;       /* x, threshold (0.5); variant: unary kind with a = threshold */
+ops_lower_fn ops_squareplus;   /* x, b (4) */
+ops_lower_fn ops_round;        /* x, decimals */
 ops_lower_fn ops_threshold;    /* x, threshold, default value */
 ops_lower_fn ops_glu;          /* x, axis */
 ops_lower_fn ops_crelu;        /* x, axis */
@@ -56,6 +59,8 @@ ops_lower_fn ops_top_k;        /* x, k */
 ops_lower_fn ops_sort;         /* x, axis, direction; variant: 1 for the indices */
 ops_lower_fn ops_standardize;  /* x: image.per_image_standardization */
 ops_lower_fn ops_median;       /* x, axis, keepdims */
+ops_lower_fn ops_half_square_sum; /* x */
+ops_lower_fn ops_spread;       /* x, axis, keepdims: max - min */
 
 /* ---- movement (ops_shape.c) ---- */
 ops_lower_fn ops_reshape;      /* x, shape */
@@ -67,18 +72,18 @@ ops_lower_fn ops_swapaxes;     /* x, axis1, axis2 */
 ops_lower_fn ops_moveaxis;     /* x, source, destination */
 ops_lower_fn ops_matrix_transpose; /* x */
 ops_lower_fn ops_concat;       /* list, axis; variant: default axis */
-ops_lower_fn ops_concat_axis_first; /* axis, list */
 ops_lower_fn ops_stack;        /* list, axis */
 ops_lower_fn ops_hvstack;      /* list; variant: axis for rank 2 and more */
 ops_lower_fn ops_append;       /* x, y, axis */
 ops_lower_fn ops_unstack;      /* x, num, axis */
 ops_lower_fn ops_split;        /* x, number or sizes, axis */
+ops_lower_fn ops_split_node;   /* axis, x, number */
 ops_lower_fn ops_split_at;     /* x, number or indices, axis (NumPy) */
 ops_lower_fn ops_tile;         /* x, multiples */
 ops_lower_fn ops_repeat;       /* x, repeats, axis */
-ops_lower_fn ops_repeat_elements; /* x, repeats, axis; axis required */
 ops_lower_fn ops_pad;          /* x, paddings, mode, constant */
 ops_lower_fn ops_reverse;      /* x, axes */
+ops_lower_fn ops_flip_axis;    /* x; variant: the axis */
 ops_lower_fn ops_roll;         /* x, shift, axis */
 ops_lower_fn ops_broadcast_to; /* x, shape */
 ops_lower_fn ops_diff;         /* x, n, axis */
@@ -102,7 +107,6 @@ ops_lower_fn ops_searchsorted; /* sequence, x, side; variant: 1 for (x, sequence
 ops_lower_fn ops_shape_of;     /* x, out dtype */
 ops_lower_fn ops_rank;         /* x */
 ops_lower_fn ops_size;         /* x */
-ops_lower_fn ops_int_shape;    /* x; known sizes only */
 ops_lower_fn ops_like;         /* x, dtype; variant: the value */
 ops_lower_fn ops_full_like;    /* x, value, dtype */
 ops_lower_fn ops_filled;       /* shape, dtype; variant: the value */
@@ -114,7 +118,7 @@ ops_lower_fn ops_sequence_mask; /* lengths, maxlen, dtype */
 ops_lower_fn ops_linspace;     /* start, stop, num */
 
 /* ---- products (ops_product.c) ---- */
-ops_lower_fn ops_matmul;       /* x, y, transpose_x, transpose_y */
+ops_lower_fn ops_matmul;       /* x, y, transpose_x, transpose_y, adjoint_x, adjoint_y */
 ops_lower_fn ops_matvec;       /* x, y */
 ops_lower_fn ops_dot;          /* x, y */
 ops_lower_fn ops_batch_dot;    /* x, y, axes */
@@ -123,14 +127,18 @@ ops_lower_fn ops_outer;        /* x, y */
 ops_lower_fn ops_inner;        /* x, y; variant: 1 flattens both (vdot) */
 ops_lower_fn ops_cross;        /* x, y */
 ops_lower_fn ops_einsum;       /* equation, operands... */
+ops_lower_fn ops_einsum_list;  /* list, equation */
+ops_lower_fn ops_equality;     /* x, y; y may be lost; variant: binary kind */
 ops_lower_fn ops_lost_operands; /* the writer did not store them; always fails */
 
 /* ---- neural networks and pictures (ops_nn.c, ops_image.c) ---- */
-ops_lower_fn ops_pool;         /* x, size, strides, padding, data_format; variant: pool kind */
-ops_lower_fn ops_conv;         /* x, kernel, strides, padding, data_format, dilations */
+ops_lower_fn ops_pool;         /* x, size, strides, padding, data_format, mode; variant: pool kind */
+ops_lower_fn ops_adaptive_pool; /* x, output size, data_format; variant: pool kind */
+ops_lower_fn ops_extract_patches; /* images, size, strides, dilation, padding, data_format */
+ops_lower_fn ops_conv;         /* x, kernel, strides, padding, data_format, dilations; variant: 1 for depthwise */
 ops_lower_fn ops_bias_add;     /* x, bias, data_format */
-ops_lower_fn ops_batch_normalization; /* x, mean, variance, offset, scale, epsilon */
-ops_lower_fn ops_layer_normalization; /* x, gamma, beta, axis, epsilon */
+ops_lower_fn ops_batch_normalization; /* x, mean, variance, offset, scale, epsilon, axis */
+ops_lower_fn ops_layer_normalization; /* x, gamma, beta, axis, epsilon, rms_scaling; variant: engine_norm_kind */
 ops_lower_fn ops_local_response; /* x, depth_radius, bias, alpha, beta */
 ops_lower_fn ops_embedding_lookup; /* table, ids */
 ops_lower_fn ops_depth_to_space; /* x, block, data_format; variant: 1 for space_to_depth */

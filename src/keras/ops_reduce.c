@@ -62,6 +62,9 @@ engine_value ops_reduce(struct ops_call *op)
     if (x == ENGINE_NONE)
         return ENGINE_NONE;
     struct axes axes = axes_of(op, 1, x);
+    /* max and min: a start value. */
+    if ((kind == REDUCE_MAX || kind == REDUCE_MIN) && !ops_absent(op, 3))
+        return ENGINE_NONE;
     /* An empty list of axes reduces nothing, unlike None. */
     if (op->arg[1] && axes.n == 0)
         return x;
@@ -133,6 +136,25 @@ engine_value ops_count_nonzero(struct ops_call *op)
     bool keras3 = op->dialect == OPS_KERAS3;
     engine_value one = engine_cast(op->graph, engine_cast(op->graph, x, DTYPE_BOOL), keras3 ? DTYPE_INT32 : DTYPE_INT64);
     return reduce(op, REDUCE_SUM, one, &axes, ops_bool(op, 2, false));
+}
+
+engine_value ops_half_square_sum(struct ops_call *op)
+{
+    engine_value square = unary(op, UNARY_SQUARE, ops_tensor_float(op, 0));
+    engine_value sum = engine_reduce(op->graph, REDUCE_SUM, square, NULL, 0, false);
+    return binary(op, BINARY_MULTIPLY, sum, keras_scalar(op->call, sum, 0.5));
+}
+
+/* max - min */
+engine_value ops_spread(struct ops_call *op)
+{
+    engine_value x = ops_tensor(op, 0, DTYPE_INVALID);
+    if (x == ENGINE_NONE)
+        return ENGINE_NONE;
+    struct axes axes = axes_of(op, 1, x);
+    bool keepdims = ops_bool(op, 2, false);
+    return binary(op, BINARY_SUBTRACT, reduce(op, REDUCE_MAX, x, &axes, keepdims),
+                  reduce(op, REDUCE_MIN, x, &axes, keepdims));
 }
 
 /* ---- norms ---- */

@@ -277,6 +277,16 @@ engine_value ops_split(struct ops_call *op)
     return n < 1 ? ENGINE_NONE : cut(op, x, axis, sizes, n);
 }
 
+/* The graph op has the axis first. */
+engine_value ops_split_node(struct ops_call *op)
+{
+    const struct keras_arg *axis = op->arg[0];
+    op->arg[0] = op->arg[1];
+    op->arg[1] = op->arg[2];
+    op->arg[2] = axis;
+    return ops_split(op);
+}
+
 /* At indices (NumPy). */
 engine_value ops_split_at(struct ops_call *op)
 {
@@ -390,6 +400,11 @@ engine_value ops_reverse(struct ops_call *op)
     for (int i = 0; i < n; i++)
         x = flip(op, x, axes[i]);
     return x;
+}
+
+engine_value ops_flip_axis(struct ops_call *op)
+{
+    return flip(op, ops_tensor(op, 0, DTYPE_INVALID), op->row->variant);
 }
 
 engine_value ops_roll(struct ops_call *op)
