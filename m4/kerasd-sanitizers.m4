@@ -16,7 +16,9 @@ AS_IF([test "x$enable_tsan" = xyes],
     [AS_IF([test "x$enable_asan" = xyes], [AC_MSG_ERROR([--enable-tsan and --enable-asan exclude each other])])
      kerasd_sanitizers="$kerasd_sanitizers thread"; sanitizer_cflags="$sanitizer_cflags -fsanitize=thread"])
 AS_IF([test "x$enable_fuzzers" = xyes], [sanitizer_cflags="$sanitizer_cflags -fsanitize=fuzzer-no-link"])
-AS_IF([test -n "$sanitizer_cflags"], [sanitizer_cflags="$sanitizer_cflags -fno-omit-frame-pointer"])
+AS_IF([test -n "$sanitizer_cflags"],
+    [sanitizer_cflags="$sanitizer_cflags -fno-omit-frame-pointer"
+     AC_DEFINE([KD_SANITIZED], [1], [built with sanitizers: the loader child keeps standard error])])
 AS_IF([test -z "$kerasd_sanitizers"], [kerasd_sanitizers=none])
 kerasd_sanitizers=$(echo $kerasd_sanitizers | tr ' ' '+')
 AC_SUBST([SANITIZER_CFLAGS], ["$sanitizer_cflags"])

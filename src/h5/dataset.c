@@ -127,7 +127,9 @@ static int take_shape(struct h5_dataset *dataset, hid_t space, const char *name,
 {
     hsize_t dims[H5S_MAX_RANK];
     int rank = H5Sget_simple_extent_ndims(space);
-    if (rank < 0 || rank > SHAPE_MAX_RANK || H5Sget_simple_extent_type(space) == H5S_NULL)
+    if (H5Sget_simple_extent_type(space) == H5S_NULL)
+        return err_set(err, KD_EUNSUPPORTED, "'%s' is an empty dataset without a shape", name);
+    if (rank < 0 || rank > SHAPE_MAX_RANK)
         return err_set(err, KD_EUNSUPPORTED, "'%s' has %d dimensions; weights have at most %d", name, rank,
                        SHAPE_MAX_RANK);
     if (H5Sget_simple_extent_dims(space, dims, NULL) != rank)

@@ -31,6 +31,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/size.h"
+#include "image/protocol.h"
 
 #define HEAP_BYTES ((rlim_t)1 << 30) /* HDF5 needs a few MB; what a hostile file can make it take */
 #define MAX_FD 8
@@ -161,8 +162,8 @@ static void on_refusal(int signal_number, siginfo_t *info, void *context)
     int length = snprintf(text, sizeof(text), "the file made the loader try system call %d, which its jail refuses\n",
                           info->si_syscall);
     if (length > 0 && write(refusal_fd, text, (size_t)length) < 0)
-        _exit(H5_JAIL_STATUS);
-    _exit(H5_JAIL_STATUS);
+        _exit(CHILD_STATUS_JAIL);
+    _exit(CHILD_STATUS_JAIL);
 }
 
 static const int allowed[] = {

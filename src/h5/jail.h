@@ -21,9 +21,7 @@ int h5_jail_limit(const struct h5_limits *limits, int first_fd, struct err *err)
 /* Closes the jail for good. What the kernel does not have is left out; ret_parts gets what holds: "seccomp",
  * "landlock 7". message_fd: where a refused system call is reported before the process ends. */
 int h5_jail_close(int message_fd, struct buf *ret_parts, struct err *err);
-/* The status with which a refused system call ends the process. */
-#define H5_JAIL_STATUS 48
-/* Called in the signal handler instead of ending the process (NULL: end it). */
+/* Called in the signal handler instead of ending the process with CHILD_STATUS_JAIL (NULL: end it). */
 void h5_jail_on_refusal(void (*hook)(void));
 
 /* Tries to break out of the closed jail and says how each try ended; returns the number of tries that succeeded. */

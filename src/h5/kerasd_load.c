@@ -4,7 +4,7 @@
  *              3   an empty memfd: the model image
  *              4   a pipe: one sentence if the file is refused
  *
- * It ends with 0 and a finished image, or with STATUS_BASE plus the error's number and the sentence. Whatever else
+ * It ends with 0 and a finished image, or with CHILD_STATUS_BASE plus the error's number and the sentence. Whatever else
  * happens to it (a crash, a hang) is the daemon's to explain. `kerasd-load --print FILE` does the same for a person
  * and shows what is in the file. */
 #include "config.h"
@@ -29,12 +29,9 @@
 #include "h5/model.h"
 #include "h5/read.h"
 #include "h5/source.h"
+#include "image/protocol.h"
 
-#define FILE_FD 0
-#define IMAGE_FD 3
-#define MESSAGE_FD 4
-#define FIRST_OTHER_FD 5
-#define STATUS_BASE 32
+#define FIRST_OTHER_FD (CHILD_MESSAGE_FD + 1)
 #define STATUS_USAGE 2
 #define MAX_PRINT_BYTES (256u << 20)
 
@@ -101,7 +98,7 @@ static int open_for_person(const char *path, struct err *err)
     /* Out of the way of the three numbers first. */
     file = fcntl(file, F_DUPFD_CLOEXEC, FIRST_OTHER_FD);
     int image = fcntl(memfd_create("model", MFD_CLOEXEC), F_DUPFD_CLOEXEC, FIRST_OTHER_FD);
-    if (dup2(file, FILE_FD) < 0 || dup2(image, IMAGE_FD) < 0 || dup2(STDERR_FILENO, MESSAGE_FD) < 0)
+    if (dup2(file, CHILD_FILE_FD) < 0 || dup2(image, CHILD_IMAGE_FD) < 0 || dup2(STDERR_FILENO, CHILD_MESSAGE_FD) < 0)
         return err_errno(err, errno, "cannot prepare the descriptors");
     return 0;
 }
@@ -116,7 +113,7 @@ static int prepare(const struct options *options, struct buf *parts, struct err 
         return code;
     if (obstacle)
         return buf_printf(parts, "none (%s)", obstacle);
-    code = h5_jail_close(MESSAGE_FD, parts, err);
+    code = h5_jail_close(CHILD_MESSAGE_FD, parts, err);
     if (!code && parts->length == 0)
         buf_puts(parts, "none (the kernel has neither seccomp nor landlock)");
     return code;
@@ -139,16 +136,16 @@ static int run(const struct options *options, struct buf *parts, struct err *err
 {
     struct stat st;
     struct buf text;
-    if (fstat(FILE_FD, &st) || fcntl(IMAGE_FD, F_GETFD) < 0)
+    if (fstat(CHILD_FILE_FD, &st) || fcntl(CHILD_IMAGE_FD, F_GETFD) < 0)
         return err_set(err, KD_EINVAL, "kerasd-load was started without its descriptors");
     if (!S_ISREG(st.st_mode))
         return err_set(err, KD_EFORMAT, "this is not a file, but a directory or a device");
     int code = prepare(options, parts, err);
     if (code)
         return code;
-    struct h5_source source = h5_source_fd(FILE_FD, (uint64_t)st.st_size);
+    struct h5_source source = h5_source_fd(CHILD_FILE_FD, (uint64_t)st.st_size);
     buf_init(&text, MAX_PRINT_BYTES);
-    code = h5_read_file(&source, IMAGE_FD, options->limits.image_bytes, options->print ? &text : NULL, err);
+    code = h5_read_file(&source, CHILD_IMAGE_FD, options->limits.image_bytes, options->print ? &text : NULL, err);
     if (!code && text.data && fd_write_full(STDOUT_FILENO, text.data, text.length))
         code = err_set(err, KD_EIO, "cannot write");
     buf_done(&text);
@@ -159,9 +156,9 @@ static int report(const struct err *err)
 {
     char line[ERR_TEXT_MAX + 1];
     int length = snprintf(line, sizeof(line), "%s\n", err->text);
-    if (length < 0 || fd_write_full(MESSAGE_FD, line, (size_t)length))
-        return STATUS_BASE - KD_EIO;
-    return STATUS_BASE - err->code;
+    if (length < 0 || fd_write_full(CHILD_MESSAGE_FD, line, (size_t)length))
+        return CHILD_STATUS_BASE - KD_EIO;
+    return CHILD_STATUS_BASE - err->code;
 }
 
 int main(int argc, char **argv)
@@ -170,11 +167,11 @@ int main(int argc, char **argv)
     struct err err = {0};
     struct buf parts;
     int status;
-    if (parse_options(argc, argv, &options) || (!options.print && !options.probe && fcntl(MESSAGE_FD, F_GETFD) < 0))
+    if (parse_options(argc, argv, &options) || (!options.print && !options.probe && fcntl(CHILD_MESSAGE_FD, F_GETFD) < 0))
         return fputs(usage, stderr), STATUS_USAGE;
     buf_init(&parts, 256);
     if (options.probe) {
-        if (dup2(STDERR_FILENO, MESSAGE_FD) < 0)
+        if (dup2(STDERR_FILENO, CHILD_MESSAGE_FD) < 0)
             return STATUS_USAGE;
         status = prepare(&options, &parts, &err) ? report(&err) : probe(&options, &parts);
     } else {

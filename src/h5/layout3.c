@@ -83,14 +83,12 @@ static int compare_names(const void *a, const void *b)
     return strcmp(x, y);
 }
 
-static const char **sorted(struct walk *walk, const struct children *children)
+static const char **list_of(struct walk *walk, const struct children *children)
 {
     const char **names = arena_calloc(walk->model->arena, children->n, sizeof(*names));
     size_t i = 0;
     for (const struct child *child = children->first; child && names; child = child->next)
         names[i++] = child->name;
-    if (names)
-        qsort(names, children->n, sizeof(*names), compare_names);
     return names;
 }
 
@@ -109,9 +107,11 @@ static int describe_vars(struct walk *walk, hid_t group, const char *path)
     if (code)
         return code;
     code = list_children(walk, vars, path, &children);
-    const char **names = code ? NULL : sorted(walk, &children);
+    const char **names = code ? NULL : list_of(walk, &children);
     if (!code && !names)
         code = no_memory(walk->err);
+    if (!code)
+        qsort(names, children.n, sizeof(*names), compare_names);
     if (!code && children.n > 0 && !optimizer)
         code = image_writer_layer(walk->model->writer, path, walk->err);
     for (size_t i = 0; i < children.n && !code; i++)
@@ -145,7 +145,7 @@ static int push_children(struct walk *walk, hid_t group, const struct todo *at)
     int code = list_children(walk, group, at->path, &children);
     if (code)
         return code;
-    const char **names = sorted(walk, &children);
+    const char **names = list_of(walk, &children);
     if (!names)
         return no_memory(walk->err);
     for (size_t i = children.n; i-- > 0 && !code;)

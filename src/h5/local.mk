@@ -22,3 +22,5 @@ pkglibexec_PROGRAMS += kerasd-load
 kerasd_load_CPPFLAGS = $(libh5_a_CPPFLAGS)
 kerasd_load_SOURCES = src/h5/kerasd_load.c
 kerasd_load_LDADD = $(H5_LIBS)
+dist_check_SCRIPTS += tests/ldd.sh
+TESTS += tests/ldd.sh

@@ -55,6 +55,10 @@ static int fail_open(struct h5_model *model, struct err *err)
                        "this HDF5 file is cut short: it has %llu bytes and should have %llu; the copy, download or "
                        "upload did not finish, so fetch it again",
                        (unsigned long long)model->file_bytes, should);
+    if (strstr(text, "driver read request failed"))
+        return err_set(err, KD_EFORMAT, "this HDF5 file is cut short: it has %llu bytes and refers to what lies beyond; "
+                                        "the copy, download or upload did not finish, so fetch it again",
+                       (unsigned long long)model->file_bytes);
     return err_set(err, KD_EFORMAT, "this file begins like HDF5 but is damaged (HDF5: %s)", *text ? text : "no reason");
 }
 
@@ -73,11 +77,11 @@ int h5_model_init(struct h5_model *model, const struct h5_source *source, struct
         return h5_fail(err, KD_EINTERNAL, "the file driver cannot be used");
     /* An absolute name, so that HDF5 does not ask for the working directory. */
     model->file = H5Fopen("/model", H5F_ACC_RDONLY, access);
+    if (model->file >= 0)
+        model->root = H5Gopen2(model->file, "/", H5P_DEFAULT);
+    int code = model->root < 0 ? fail_open(model, err) : 0;
     H5Pclose(access);
-    if (model->file < 0)
-        return fail_open(model, err);
-    model->root = H5Gopen2(model->file, "/", H5P_DEFAULT);
-    return model->root < 0 ? fail_open(model, err) : 0;
+    return code;
 }
 
 void h5_model_done(struct h5_model *model)

@@ -387,6 +387,15 @@ const struct image_content *image_content(const struct image *image)
     return &image->content;
 }
 
+int image_set_config(struct image *image, const char *text, size_t length, struct err *err)
+{
+    const char *copy = arena_strndup(image->arena, text, length);
+    if (!copy)
+        return no_memory(err);
+    image->content.model_config = copy;
+    return 0;
+}
+
 size_t image_bytes(const struct image *image)
 {
     return image->bytes;

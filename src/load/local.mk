@@ -1,2 +1,5 @@
 # src/load: row 5
-noinst_HEADERS += src/load/load.h
+libkerasd_a_SOURCES += \
+	src/load/architecture.c src/load/architecture.h \
+	src/load/load.c src/load/load.h \
+	src/load/spawn.c src/load/spawn.h

@@ -26,6 +26,12 @@ UNIT_TESTS += tests/unit/test_image
 tests_unit_test_image_SOURCES = tests/unit/test_image.c tests/unit/unit.h
 tests_unit_test_image_LDADD = $(UNIT_LDADD)
 
+# load and h5
+UNIT_TESTS += tests/unit/test_load
+tests_unit_test_load_SOURCES = tests/unit/test_load.c tests/unit/unit.h
+tests_unit_test_load_LDADD = $(UNIT_LDADD)
+EXTRA_DIST += tests/data/h5
+
 # keras
 UNIT_TESTS += tests/unit/test_lambda
 tests_unit_test_lambda_SOURCES = tests/unit/test_lambda.c tests/unit/unit.h
