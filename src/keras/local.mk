@@ -62,7 +62,11 @@ libkerasd_a_SOURCES += \
 	src/keras/ops_nodedef.c \
 	src/keras/ops_product.c \
 	src/keras/ops_reduce.c \
-	src/keras/ops_shape.c
+	src/keras/ops_shape.c \
+	src/keras/ops_table_keras3.c \
+	src/keras/ops_table_nodedef.c \
+	src/keras/ops_table_tensorflow.c \
+	src/keras/ops_tensorflow.c
 # Lambda: from bytecode or the sidecar file to an expression
 libkerasd_a_SOURCES += \
 	src/keras/bytecode.c src/keras/bytecode.h \
@@ -73,8 +77,3 @@ libkerasd_a_SOURCES += \
 	src/keras/lambda.c src/keras/lambda.h \
 	src/keras/marshal.c src/keras/marshal.h \
 	src/keras/sidecar.c src/keras/sidecar.h
-	src/keras/ops_shape.c \
-	src/keras/ops_table_keras3.c \
-	src/keras/ops_table_nodedef.c \
-	src/keras/ops_table_tensorflow.c \
-	src/keras/ops_tensorflow.c
