@@ -249,8 +249,8 @@ static enum rows matmul_rows(const struct step *step, const enum rows *in)
     const struct matmul_attrs *attrs = step->attrs;
     if (in[0] == ROWS_FREE && in[1] == ROWS_FREE)
         return ROWS_FREE;
-    if (in[0] == ROWS_EACH && in[1] == ROWS_FREE && x->rank == 2 && y->rank <= 2)
-        return attrs->transpose_x ? ROWS_MIXED : ROWS_EACH;
+    if (in[0] == ROWS_EACH && in[1] == ROWS_FREE && x->rank >= 2 && y->rank <= 2)
+        return x->rank == 2 && attrs->transpose_x ? ROWS_MIXED : ROWS_EACH;
     for (int i = 0; i < 2; i++) {
         const struct shape *shape = i ? y : x;
         if (in[i] == ROWS_FREE)

@@ -1,8 +1,9 @@
 /* rows: may requests share a batch? Only if row i of every output depends on row i of the inputs alone. Judged on the
  * graph as it was lowered, from the shapes of two trial batches of different size:
  *
- *   - a value computed from sizes is free if both trials agree on it, else mixed;
- *   - any other value goes by its op's rule (op.rows) from the state of its operands;
+ *   - a value computed ahead from sizes and constants is free if both trials agree on it;
+ *   - any other value goes by its op's rule (op.rows) from the state of its operands; sizes of a batch are mixed,
+ *     but a rule may say that they only decide how many rows there are (fill, broadcast_to, reshape_to);
  *   - a value said to follow the rows must have an axis 0 that is the same multiple of the batch in both trials
  *     (batch * time after TimeDistributed's reshape: samples stay contiguous, whatever else the reshape does).
  *
@@ -64,8 +65,10 @@ static bool follows_batch(const struct value *a, const struct value *b)
 
 static enum rows judge_value(const struct value *a, const struct value *b, enum rows rows)
 {
-    if (a->data && b->data)
-        return same_elements(a, b) ? ROWS_FREE : ROWS_MIXED;
+    if (a->data && b->data && same_elements(a, b))
+        return ROWS_FREE;
+    if (a->data && b->data && rows == ROWS_FREE)
+        return ROWS_MIXED;
     if (rows == ROWS_EACH && !follows_batch(a, b))
         return ROWS_MIXED;
     if (rows == ROWS_FREE && !shape_equal(&a->shape, &b->shape))
