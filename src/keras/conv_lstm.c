@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "image/image.h"
 #include "keras/recurrent.h"
+#include "keras/weights.h"
 
 struct conv_lstm {
     struct recurrent_options *options; /* first: recurrent_options_of */
@@ -128,6 +130,45 @@ static int lower(const struct keras_layer *layer, struct keras_call *call, struc
     return 0;
 }
 
+static size_t stored_count(const struct keras_layer *layer)
+{
+    return layer->writer->family == KERAS_1 ? 12 : layer->n_weights;
+}
+
+/* Theano's convolutions are true ones; Keras 1 stored channels-first kernels as [filters, in, rows, columns]. */
+static const struct image_tensor *convert_kernel(struct keras_build *build, const struct conv_lstm *params,
+                                                 const struct image_tensor *kernel)
+{
+    static const int to_last[] = {2, 3, 1, 0}, last_resort[] = {3, 2, 0, 1};
+    bool keras_1 = build->writer.family == KERAS_1, fits = true;
+    int n = params->window.n_spatial;
+    if (keras_1 && params->channels_first && kernel->shape.rank == 4)
+        kernel = keras_weights_transpose(build, kernel, to_last);
+    bool theano = keras_1 ? build->options->flip_theano_kernels
+                          : build->writer.family == KERAS_2 && strcmp(build->writer.backend, "theano") == 0;
+    if (kernel && theano) {
+        kernel = keras_weights_flip(build, kernel);
+        keras_rule(build, "kernels of Theano's convolutions are flipped, as Keras 2 did");
+    }
+    for (int i = 0; kernel && i < n && kernel->shape.rank == n + 2; i++)
+        fits = fits && kernel->shape.dim[i] == params->kernel_size[i];
+    if (kernel && !fits && kernel->shape.rank == 4 && build->writer.family != KERAS_3)
+        kernel = keras_weights_transpose(build, kernel, last_resort);
+    return kernel;
+}
+
+static int convert(struct keras_layer *layer, struct keras_build *build, const struct image_tensor **list,
+                   size_t *n_list, struct err *err)
+{
+    int rc = layer->writer->family == KERAS_1 ? recurrent_join_gates(build, list, n_list, 4, err) : 0;
+    for (size_t i = 0; rc == 0 && i < 2 && i < *n_list; i++) {
+        list[i] = convert_kernel(build, layer->params, list[i]);
+        if (!list[i])
+            rc = err_set(err, KD_EFORMAT, "the kernels can't be converted from their old form");
+    }
+    return rc;
+}
+
 const struct keras_class keras_class_conv_lstm = {
     .names = (const char *const[]){"ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", NULL},
     .family = "Recurrent",
@@ -136,4 +177,6 @@ const struct keras_class keras_class_conv_lstm = {
     .mask = KERAS_MASK_CUSTOM,
     .parse = parse,
     .lower = lower,
+    .convert = convert,
+    .stored_count = stored_count,
 };

@@ -464,6 +464,7 @@ const struct keras_class keras_class_lstm = {
     .parse = parse_lstm,
     .lower = lower_recurrent,
     .convert = recurrent_convert_weights,
+    .stored_count = recurrent_stored_count,
 };
 
 const struct keras_class keras_class_gru = {
@@ -475,6 +476,7 @@ const struct keras_class keras_class_gru = {
     .parse = parse_gru,
     .lower = lower_recurrent,
     .convert = recurrent_convert_weights,
+    .stored_count = recurrent_stored_count,
 };
 
 const struct keras_class keras_class_cudnn_lstm = {

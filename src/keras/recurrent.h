@@ -55,8 +55,12 @@ engine_value recurrent_output_mask(const struct recurrent_options *options, cons
 void recurrent_unroll(struct keras_call *call, const struct recurrent_cell *cell, const struct engine_rnn *rnn,
                       engine_value ret[3]);
 
-/* The weights of CuDNN layers, brought to the plain layout; the class's convert hook. */
+/* Hooks of the classes: the weights of Keras 1 (one array per gate) and of cuDNN, brought to the plain layout. */
+size_t recurrent_stored_count(const struct keras_layer *layer);
 int recurrent_convert_weights(struct keras_layer *layer, struct keras_build *build,
                               const struct image_tensor **list, size_t *n_list, struct err *err);
+/* 3 * n_gates arrays of Keras 1 joined to kernel, recurrent kernel, bias; other numbers are left alone. */
+int recurrent_join_gates(struct keras_build *build, const struct image_tensor **list, size_t *n_list,
+                         size_t n_gates, struct err *err);
 
 #endif
