@@ -20,6 +20,8 @@ struct keras_options {
     bool legacy_bilinear;       /* 2.2.4-tf files: TF1 resize grid */
     bool flip_theano_kernels;   /* Keras 1 files of the Theano backend */
     bool no_fusion;             /* tests */
+    size_t max_plans;           /* for engine_compile; 0: its defaults */
+    size_t max_arena_bytes;
 };
 
 /* Builds, binds, lowers and compiles. The model borrows the image: close it after keras_model_free.

@@ -162,7 +162,11 @@ static int lower(struct keras_model *model, struct err *err)
 
 static int compile(struct keras_model *model, struct err *err)
 {
-    struct engine_options options = {.no_fusion = model->options.no_fusion};
+    struct engine_options options = {
+        .no_fusion = model->options.no_fusion,
+        .max_plans = model->options.max_plans,
+        .max_arena_bytes = model->options.max_arena_bytes,
+    };
     struct engine_graph *graph = model->build.graph;
     model->build.graph = NULL;
     return engine_compile(graph, &options, &model->engine, err);

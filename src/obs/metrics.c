@@ -82,6 +82,12 @@ static size_t bucket_bounds(enum metrics_buckets buckets, const uint64_t **ret)
     return 0;
 }
 
+size_t metrics_bucket_count(enum metrics_buckets buckets)
+{
+    const uint64_t *bounds;
+    return bucket_bounds(buckets, &bounds);
+}
+
 /* ---- cells ---- */
 
 struct metrics_cells {

@@ -31,6 +31,8 @@ enum metrics_buckets {
     METRICS_BUCKETS_ROWS     /* 1, 2, 4 ... 1024 */
 };
 #define METRICS_MAX_BUCKETS 33
+/* Without +Inf. The sum lies in cell `first` + count + 1. */
+size_t metrics_bucket_count(enum metrics_buckets buckets);
 /* Cells that a histogram takes: its buckets, one for +Inf, one for the sum. */
 #define METRICS_HISTOGRAM_CELLS (METRICS_MAX_BUCKETS + 2)
 

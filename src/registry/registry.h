@@ -10,10 +10,32 @@
 #include "base/err.h"
 
 struct buf;
+struct conf;
 struct keras_model;
 struct registry;
 struct registry_version; /* a loaded version, held by reference */
+struct sched_pool;
 struct sched_queue;
+
+/* ---- life ---- */
+
+struct registry_options {
+    struct conf *conf; /* given over; model keys and those of loading count */
+    struct sched_pool *pool; /* borrowed */
+    /* Reads the configuration anew for RELOAD_ALL; called on the loader's thread. *ret is given over, NULL: as before.
+     * May be NULL. */
+    int (*reread)(void *context, struct conf **ret, struct err *err);
+    void *context;
+};
+/* Starts the loader's thread; nothing is loaded before the first RELOAD_ALL. The conf is given over also on failure. */
+int registry_new(const struct registry_options *options, struct registry **ret, struct err *err);
+/* registry_ready says no from here on. */
+void registry_drain(struct registry *registry);
+/* Refuses new commands, answers those that wait, ends the thread; false if it is still loading at deadline_ns (then
+ * nothing can be freed). */
+bool registry_stop(struct registry *registry, int64_t deadline_ns);
+/* Unloads everything. Stopped before; all references have been given back. Accepts NULL. */
+void registry_free(struct registry *registry);
 
 /* ---- predictions ---- */
 
@@ -143,6 +165,9 @@ struct registry_command {
 };
 /* KD_EUNAVAILABLE while stopping or when too many wait; then done is not called. */
 int registry_submit(struct registry *registry, struct registry_command *command, struct err *err);
+
+/* registry_submit and waiting for it. Returns the command's code. Not on the loader's thread. */
+int registry_run(struct registry *registry, enum registry_verb verb, const char *model, struct err *err);
 
 /* Model, queue and load families in Prometheus text. */
 void registry_metrics(struct registry *registry, struct buf *ret);

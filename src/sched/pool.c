@@ -598,7 +598,8 @@ static void estimate(struct sched_queue *queue)
     double one = estimate_ns(queue->engine, 1);
     double eight = queue->batchable ? estimate_ns(queue->engine, 8) : 0;
     queue->row_ns = eight > 0 ? eight / 8 : one;
-    if (!queue->batchable || (one > 0 && eight > 8 * one * JOIN_GAIN))
+    bool pays = one <= 0 || eight <= 8 * one * JOIN_GAIN;
+    if (!queue->batchable || (!pays && queue->line.limits.delay_ns == 0)) /* who sets a delay wants batches */
         queue->line.limits.max_rows = 1;
 }
 

@@ -32,7 +32,8 @@ void sched_pool_free(struct sched_pool *pool);
 /* False if jobs wait or run and none has finished since the last call: for the watchdog. */
 bool sched_pool_alive(struct sched_pool *pool);
 
-/* A queue for one engine (borrowed). max_rows is lowered to 1 where joining does not pay or is not possible. */
+/* A queue for one engine (borrowed). max_rows is lowered to 1 where joining is not possible, and
+ * where it does not pay and no delay is set. */
 int sched_queue_new(struct sched_pool *pool, struct engine *engine, const struct sched_limits *limits,
                     struct sched_queue **ret, struct err *err);
 /* No job may wait or run. Accepts NULL. */

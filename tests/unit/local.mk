@@ -20,6 +20,9 @@ tests_unit_test_conf_LDADD = $(UNIT_LDADD)
 UNIT_TESTS += tests/unit/test_queue
 tests_unit_test_queue_SOURCES = tests/unit/test_queue.c tests/unit/unit.h
 tests_unit_test_queue_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += tests/unit/test_pool
+tests_unit_test_pool_SOURCES = tests/unit/test_pool.c tests/unit/unit.h
+tests_unit_test_pool_LDADD = $(UNIT_LDADD)
 
 # image
 UNIT_TESTS += tests/unit/test_image
