@@ -1,6 +1,6 @@
 /* Speed of the kernels by instruction set, beside plain OpenBLAS calls where there is one.
  *
- * usage: bench/kernels [group ...]     groups: gemm (see the table at the end); default all
+ * usage: bench/kernels [group ...]     groups: gemm, conv; default all
  * Every line is the median of a few short runs on one thread; GFLOP/s count two operations per
  * multiply-add of the direct algorithm. */
 #include <cblas.h>
@@ -118,12 +118,105 @@ static void gemm_group(void)
             gemm_line(shapes[i][0], shapes[i][1], rows[j]);
 }
 
+struct conv_case {
+    const char *name;
+    int64_t batch, size, kernel, stride, c_in, c_out;
+};
+
+struct conv_run {
+    struct conv conv;
+    const float *x, *w;
+    void *packed, *scratch;
+    float *y;
+};
+
+static void forward(void *context)
+{
+    struct conv_run *run = context;
+    struct gemm_epilogue none = {0};
+    conv_run(&run->conv, run->x, run->packed, &none, run->y, 0, conv_positions(&run->conv), run->scratch);
+}
+
+static void depthwise(void *context)
+{
+    struct conv_run *run = context;
+    depthwise_run(&run->conv, run->x, run->w, NULL, NULL, run->y, 0, conv_positions(&run->conv));
+}
+
+static struct conv conv_of(const struct conv_case *c)
+{
+    int64_t out = (c->size + c->stride - 1) / c->stride, pad = (out - 1) * c->stride + c->kernel - c->size;
+    pad = pad > 0 ? pad / 2 : 0;
+    return (struct conv){.batch = c->batch, .in = {1, c->size, c->size}, .out = {1, out, out},
+                         .kernel = {1, c->kernel, c->kernel}, .stride = {1, c->stride, c->stride},
+                         .dilation = {1, 1, 1}, .pad = {0, pad, pad}, .c_in = c->c_in, .c_out = c->c_out,
+                         .groups = 1};
+}
+
+/* c_out 0: depthwise */
+static void conv_line(const struct conv_case *c)
+{
+    struct conv_run run = {.conv = conv_of(c)};
+    bool deep = c->c_out == 0;
+    if (deep)
+        run.conv.c_out = c->c_in;
+    int64_t area = c->kernel * c->kernel, positions = conv_positions(&run.conv);
+    int64_t n_w = area * (deep ? 1 : c->c_in) * run.conv.c_out;
+    size_t packed, scratch;
+    if (!conv_pack_bytes(&run.conv, &packed) || !conv_scratch(&run.conv, &scratch))
+        abort();
+    float *x = numbers(c->batch * c->size * c->size * c->c_in), *w = numbers(n_w);
+    run.x = x;
+    run.w = w;
+    run.packed = numbers((int64_t)(packed / 4));
+    run.scratch = numbers((int64_t)(scratch / 4));
+    run.y = numbers(positions * run.conv.c_out);
+    double work = 2e-9 * (double)positions * (double)n_w;
+    printf("%-18s B=%lld", c->name, (long long)c->batch);
+    for (int isa = 0; isa < KERNELS_ISA_COUNT; isa++)
+        if (kernels_select(isa)) {
+            if (!deep)
+                conv_pack(&run.conv, run.w, run.packed);
+            printf(" %10.1f", work / measure(deep ? depthwise : forward, &run));
+        }
+    printf("\n");
+    free(x);
+    free(w);
+    free(run.packed);
+    free(run.scratch);
+    free(run.y);
+}
+
+static void conv_group(void)
+{
+    static const struct conv_case cases[] = {
+        {"mnist conv1", 1, 28, 3, 1, 1, 32},      {"mnist conv2", 1, 26, 3, 1, 32, 64},
+        {"rn50 stem", 1, 224, 7, 2, 3, 64},       {"rn50 56", 1, 56, 3, 1, 64, 64},
+        {"rn50 28", 1, 28, 3, 1, 128, 128},       {"rn50 14", 1, 14, 3, 1, 256, 256},
+        {"rn50 7", 1, 7, 3, 1, 512, 512},         {"vgg 224", 1, 224, 3, 1, 64, 64},
+        {"vgg 112", 1, 112, 3, 1, 128, 128},      {"vgg 28", 1, 28, 3, 1, 512, 512},
+        {"vgg 14", 1, 14, 3, 1, 512, 512},        {"1x1 56 64>256", 1, 56, 1, 1, 64, 256},
+        {"1x1 14 1024>256", 1, 14, 1, 1, 1024, 256}, {"mbv2 1x1 56 24>144", 1, 56, 1, 1, 24, 144},
+        {"mbv2 1x1 14 96>576", 1, 14, 1, 1, 96, 576}, {"mbv2 stem", 1, 224, 3, 2, 3, 32},
+        {"dw 112x32", 1, 112, 3, 1, 32, 0},       {"dw 112x96 s2", 1, 112, 3, 2, 96, 0},
+        {"dw 56x144", 1, 56, 3, 1, 144, 0},       {"dw 28x192", 1, 28, 3, 1, 192, 0},
+        {"dw 14x576", 1, 14, 3, 1, 576, 0},       {"dw 7x960", 1, 7, 3, 1, 960, 0},
+    };
+    printf("GFLOP/s");
+    for (int isa = 0; isa < KERNELS_ISA_COUNT; isa++)
+        if (kernels_supported(isa))
+            printf(" %10s", kernels_isa_name(isa));
+    printf("\n");
+    for (size_t i = 0; i < KD_COUNT(cases); i++)
+        conv_line(&cases[i]);
+}
+
 int main(int argc, char **argv)
 {
     static const struct group {
         const char *name;
         void (*run)(void);
-    } groups[] = {{"gemm", gemm_group}};
+    } groups[] = {{"gemm", gemm_group}, {"conv", conv_group}};
     kernels_init();
     for (size_t i = 0; i < KD_COUNT(groups); i++) {
         int wanted = argc < 2;

@@ -10,6 +10,7 @@
 
 #include "kernels/math.h"
 
+#define UNARY_BLOCK 16
 #define TILE_MAX_ROWS 8
 #define TILE_MAX_PANEL 64
 
@@ -59,6 +60,8 @@ struct kernels_table {
     void (*depthwise_expand)(const struct strip *strip);
     void (*pool_max)(const struct strip *strip);  /* NaN loses; nothing: the lowest float */
     void (*pool_mean)(const struct strip *strip); /* nothing: NaN */
+    /* By enum unary_kind, NULL where there is none; n is a multiple of UNARY_BLOCK. */
+    void (*const *unary)(const struct unary *function, const float *x, float *y, int64_t n);
 };
 
 extern const struct kernels_table kernels_generic, kernels_avx2, kernels_avx512;

@@ -1,32 +1,12 @@
-/* Element-wise functions of one operand. */
+/* Element-wise functions of one operand: the frequent ones are vector loops (unary.inc), the rest goes
+ * through libm one by one. */
 #include "kernels/elementwise.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/assert.h"
-
-static float sigmoid(float x)
-{
-    return 1 / (1 + expf(-x));
-}
-
-static float softplus(float x)
-{
-    return (x > 0 ? x : 0) + log1pf(expf(-fabsf(x)));
-}
-
-static float clip(float x, float low, float high)
-{
-    x = x < low ? low : x;
-    return x > high ? high : x;
-}
-
-static float relu_general(float x, const struct unary *f)
-{
-    float positive = f->c != 0 ? (x > f->c ? x : x != x ? x : 0) : x < 0 ? 0 : x;
-    positive = positive > f->a ? f->a : positive;
-    return f->b == 0 ? positive : positive - f->b * (f->c - x > 0 ? f->c - x : 0);
-}
+#include "kernels/isa.h"
 
 static double erfinv(double y)
 {
@@ -39,62 +19,13 @@ static double erfinv(double y)
     return x;
 }
 
-static float activation(const struct unary *f, float x)
-{
-    const float scale = 1.0507009873554805f, alpha = 1.6732632423543772f;
-    switch (f->kind) {
-    case UNARY_LINEAR: return x;
-    case UNARY_RELU: return x < 0 ? 0 : x;
-    case UNARY_RELU6: return clip(x, 0, 6);
-    case UNARY_RELU_GENERAL: return relu_general(x, f);
-    case UNARY_LEAKY_RELU: return x >= 0 ? x : f->a * x;
-    case UNARY_ELU: return x > 0 ? x : f->a * expm1f(x);
-    case UNARY_SELU: return scale * (x > 0 ? x : alpha * expm1f(x));
-    case UNARY_CELU: return (x < 0 ? 0 : x) + f->a * expm1f((x > 0 ? 0 : x) / f->a);
-    case UNARY_SIGMOID: return sigmoid(x);
-    case UNARY_HARD_SIGMOID_2: return clip(0.2f * x + 0.5f, 0, 1);
-    case UNARY_HARD_SIGMOID_3: return clip(x + 3, 0, 6) / 6;
-    case UNARY_HARD_SILU: return x * clip(x + 3, 0, 6) / 6;
-    case UNARY_HARD_TANH: return clip(x, -1, 1);
-    case UNARY_TANH: return tanhf(x);
-    case UNARY_SILU: return x * sigmoid(x);
-    case UNARY_GELU: return 0.5f * x * erfcf(-x * (float)M_SQRT1_2);
-    case UNARY_GELU_TANH:
-        return 0.5f * x * (1 + tanhf(0.7978845608028654f * (x + 0.044715f * x * x * x)));
-    case UNARY_MISH: return x * tanhf(softplus(x));
-    case UNARY_SOFTPLUS: return softplus(x);
-    case UNARY_SOFTSIGN: return x / (1 + fabsf(x));
-    case UNARY_LOG_SIGMOID: return -softplus(-x);
-    case UNARY_HARD_SHRINK: return fabsf(x) <= f->a ? 0 : x;
-    case UNARY_SOFT_SHRINK: return x > f->a ? x - f->a : x < -f->a ? x + f->a : x != x ? x : 0;
-    case UNARY_TANH_SHRINK: return x - tanhf(x);
-    case UNARY_THRESHOLD: return x > f->a ? x : f->b;
-    case UNARY_SPARSE_PLUS: return x <= -1 ? 0 : x < 1 ? (x + 1) * (x + 1) / 4 : x;
-    case UNARY_SPARSE_SIGMOID: return clip((x + 1) / 2, 0, 1);
-    case UNARY_SQUAREPLUS: return (x + sqrtf(x * x + f->a)) / 2;
-    case UNARY_CLIP: return clip(x, f->a, f->b);
-    default: KD_ASSERT(!"a function on floats");
-    }
-    return x;
-}
-
+/* The functions that have no vector loop. */
 static float elementary(enum unary_kind kind, float x)
 {
     switch (kind) {
-    case UNARY_NEGATIVE: return -x;
-    case UNARY_ABS: return fabsf(x);
-    case UNARY_SIGN: return x > 0 ? 1 : x < 0 ? -1 : x;
-    case UNARY_SQUARE: return x * x;
-    case UNARY_SQRT: return sqrtf(x);
-    case UNARY_RSQRT: return 1 / sqrtf(x);
-    case UNARY_RECIPROCAL: return 1 / x;
-    case UNARY_EXP: return expf(x);
     case UNARY_EXP2: return exp2f(x);
-    case UNARY_EXPM1: return expm1f(x);
-    case UNARY_LOG: return logf(x);
     case UNARY_LOG2: return log2f(x);
     case UNARY_LOG10: return log10f(x);
-    case UNARY_LOG1P: return log1pf(x);
     case UNARY_SIN: return sinf(x);
     case UNARY_COS: return cosf(x);
     case UNARY_TAN: return tanf(x);
@@ -106,12 +37,7 @@ static float elementary(enum unary_kind kind, float x)
     case UNARY_ASINH: return asinhf(x);
     case UNARY_ACOSH: return acoshf(x);
     case UNARY_ATANH: return atanhf(x);
-    case UNARY_ERF: return erff(x);
     case UNARY_ERFINV: return (float)erfinv(x);
-    case UNARY_FLOOR: return floorf(x);
-    case UNARY_CEIL: return ceilf(x);
-    case UNARY_ROUND: return rintf(x);
-    case UNARY_TRUNC: return truncf(x);
     default: KD_ASSERT(!"a function on floats");
     }
     return x;
@@ -119,11 +45,23 @@ static float elementary(enum unary_kind kind, float x)
 
 void unary_apply(const struct unary *function, const float *x, float *y, int64_t n)
 {
-    for (int64_t i = 0; i < n; i++)
-        if (function->kind < UNARY_NEGATIVE)
-            y[i] = activation(function, x[i]);
-        else
+    KD_ASSERT((unsigned)function->kind < UNARY_COUNT);
+    void (*map)(const struct unary *, const float *, float *, int64_t) = kernels_table->unary[function->kind];
+    if (!map) {
+        for (int64_t i = 0; i < n; i++)
             y[i] = elementary(function->kind, x[i]);
+        return;
+    }
+    int64_t whole = n / UNARY_BLOCK * UNARY_BLOCK;
+    size_t rest = (size_t)(n - whole) * sizeof(float);
+    if (whole)
+        map(function, x, y, whole);
+    if (rest) {
+        float padded[UNARY_BLOCK] = {0};
+        memcpy(padded, x + whole, rest);
+        map(function, padded, padded, UNARY_BLOCK);
+        memcpy(y + whole, padded, rest);
+    }
 }
 
 bool unary_has_i64(enum unary_kind kind)
