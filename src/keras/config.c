@@ -252,6 +252,8 @@ void keras_config_leftovers(struct keras_layer *layer)
 {
     const cJSON *item;
     char text[KERAS_JSON_BRIEF];
+    if (!cJSON_IsObject(layer->config)) /* the list of layers of an old Sequential */
+        return;
     cJSON_ArrayForEach(item, layer->config)
     {
         if (is_seen(layer->state, item) || cJSON_IsNull(item) || is_ignored(item->string))
