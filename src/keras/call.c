@@ -101,20 +101,49 @@ static engine_value mask_of(const struct keras_arg *arg)
     return arg->kind == KERAS_ARG_TENSOR ? arg->tensor.value : ENGINE_NONE;
 }
 
-/* mask=KT, mask=null, or a list with one entry per input. */
-static void explicit_masks(struct keras_call *call)
+static bool has_tensor(const struct keras_arg *arg)
+{
+    if (arg->kind == KERAS_ARG_TENSOR)
+        return true;
+    for (size_t i = 0; i < arg->n_items; i++)
+        if (has_tensor(&arg->items[i]))
+            return true;
+    return false;
+}
+
+/* Keras 3 hands travelling masks only to a call with one tensor argument (or to a parameter named after the argument, which
+ * the attention layers have): an LSTM with initial states sees none. */
+static bool gets_no_masks(const struct keras_layer *layer, const struct keras_call *call)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < call->n_args; i++)
+        n += has_tensor(&call->args[i]);
+    for (size_t i = 0; i < call->n_kwargs; i++)
+        n += has_tensor(&call->kwargs[i]);
+    return n > 1 && layer->writer->family == KERAS_3 && strcmp(layer->class->family, "Attention") != 0;
+}
+
+/* The `mask` argument if it says something. Keras 3 writes null for "none arrived here", and fills it in again. */
+static const struct keras_arg *mask_argument(const struct keras_layer *layer, const struct keras_call *call)
 {
     const struct keras_arg *mask = keras_call_arg(call, "mask", SIZE_MAX);
+    return mask && layer->writer->family == KERAS_3 && !has_tensor(mask) ? NULL : mask;
+}
+
+/* mask=KT, mask=null, or a list with one entry per input. */
+static void explicit_masks(const struct keras_layer *layer, struct keras_call *call)
+{
+    const struct keras_arg *mask = mask_argument(layer, call);
     struct keras_tensor *inputs = arena_memdup(call->build->scratch, call->inputs,
                                                call->n_inputs * sizeof(*inputs));
-    if (!mask || !inputs)
+    if (!inputs)
         return;
     for (size_t i = 0; i < call->n_inputs; i++) {
-        if (mask->kind == KERAS_ARG_LIST && i < mask->n_items)
+        if (mask && mask->kind == KERAS_ARG_LIST && i < mask->n_items)
             inputs[i].mask = mask_of(&mask->items[i]);
-        else if (mask->kind != KERAS_ARG_LIST && i == 0)
+        else if (mask && mask->kind != KERAS_ARG_LIST && i == 0)
             inputs[i].mask = mask_of(mask);
-        else if (mask->kind == KERAS_ARG_NONE)
+        else if ((mask && mask->kind == KERAS_ARG_NONE) || (!mask && gets_no_masks(layer, call)))
             inputs[i].mask = ENGINE_NONE;
     }
     call->inputs = inputs;
@@ -191,7 +220,7 @@ int keras_layer_call(const struct keras_layer *layer, struct keras_call *call, s
     if (rc == 0)
         rc = own_inputs(layer, call, err);
     if (rc == 0) {
-        explicit_masks(call);
+        explicit_masks(layer, call);
         rc = lower(layer, call, err);
     }
     if (rc == 0)

@@ -99,6 +99,79 @@ static engine_value fold(struct keras_call *call, enum binary_kind kind)
     return result;
 }
 
+/* ---- Keras 3 from 3.6: Multiply, Maximum and Minimum leave masked elements out of the result ---- */
+
+static bool leaves_masked_out(const struct keras_layer *layer, const struct keras_call *call)
+{
+    const struct keras_writer *writer = layer->writer;
+    int rank = engine_rank(call->graph, call->inputs[0].value);
+    for (size_t i = 0; i < call->n_inputs; i++)
+        if (engine_rank(call->graph, call->inputs[i].value) != rank)
+            return false; /* reshaped inputs have lost their masks */
+    return writer->family == KERAS_3 && (writer->major > 3 || writer->minor >= 6) && count_masks(call) > 0;
+}
+
+/* Masks get a last axis of size 1; ENGINE_NONE stays. */
+static engine_value mask_for(struct keras_call *call, size_t i)
+{
+    engine_value mask = call->inputs[i].mask;
+    return mask == ENGINE_NONE ? mask : engine_expand_dims(call->graph, mask, engine_rank(call->graph, mask));
+}
+
+/* Masked elements count as 1; where all inputs are masked the product is 0. */
+static engine_value masked_product(struct keras_call *call)
+{
+    struct engine_graph *graph = call->graph;
+    engine_value result = ENGINE_NONE, any = ENGINE_NONE;
+    for (size_t i = 0; i < call->n_inputs; i++) {
+        engine_value x = call->inputs[i].value, mask = mask_for(call, i);
+        if (mask != ENGINE_NONE) {
+            x = engine_select(graph, mask, x, keras_scalar(call, x, 1));
+            any = any == ENGINE_NONE ? mask : engine_binary(graph, BINARY_LOGICAL_OR, any, mask);
+        }
+        result = i == 0 ? x : engine_binary(graph, BINARY_MULTIPLY, result, x);
+    }
+    if (count_masks(call) < call->n_inputs)
+        return result;
+    return engine_select(graph, any, result, keras_scalar(call, result, 0));
+}
+
+/* Maximum and minimum have no neutral element: the other operand stands in for a masked one. */
+static engine_value masked_extremum(struct keras_call *call, enum binary_kind kind)
+{
+    struct engine_graph *graph = call->graph;
+    engine_value result = call->inputs[0].value, result_mask = mask_for(call, 0);
+    for (size_t i = 1; i < call->n_inputs; i++) {
+        engine_value x = call->inputs[i].value, mask = mask_for(call, i);
+        if (mask != ENGINE_NONE)
+            x = engine_select(graph, mask, x, result);
+        if (result_mask != ENGINE_NONE)
+            result = engine_select(graph, result_mask, result, x);
+        bool both = mask != ENGINE_NONE && result_mask != ENGINE_NONE;
+        result_mask = both ? engine_binary(graph, BINARY_LOGICAL_OR, result_mask, mask) : ENGINE_NONE;
+        result = engine_binary(graph, kind, result, x);
+    }
+    return result;
+}
+
+static int extremum_lower(const struct keras_layer *layer, struct keras_call *call, enum binary_kind kind)
+{
+    bool masked = has_values(call) && leaves_masked_out(layer, call);
+    engine_value y = masked ? masked_extremum(call, kind) : fold(call, kind);
+    keras_call_return_masked(call, 0, y, merged_mask(layer, call));
+    return 0;
+}
+
+static int multiply_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
+{
+    bool masked = has_values(call) && leaves_masked_out(layer, call);
+    engine_value y = masked ? masked_product(call) : fold(call, BINARY_MULTIPLY);
+    keras_call_return_masked(call, 0, y, merged_mask(layer, call));
+    return 0;
+}
+
+/* ---- element-wise, all generations ---- */
+
 static int fold_lower(const struct keras_layer *layer, struct keras_call *call, enum binary_kind kind)
 {
     keras_call_return_masked(call, 0, fold(call, kind), merged_mask(layer, call));
@@ -121,16 +194,20 @@ static int average_lower(const struct keras_layer *layer, struct keras_call *cal
     return 0;
 }
 
-#define ELEMENTWISE(symbol, kind)                                                                            \
-    static int symbol##_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)     \
-    {                                                                                                        \
-        return fold_lower(layer, call, kind);                                                                \
-    }
+static int add_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
+{
+    return fold_lower(layer, call, BINARY_ADD);
+}
 
-ELEMENTWISE(add, BINARY_ADD)
-ELEMENTWISE(multiply, BINARY_MULTIPLY)
-ELEMENTWISE(maximum, BINARY_MAXIMUM)
-ELEMENTWISE(minimum, BINARY_MINIMUM)
+static int maximum_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
+{
+    return extremum_lower(layer, call, BINARY_MAXIMUM);
+}
+
+static int minimum_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
+{
+    return extremum_lower(layer, call, BINARY_MINIMUM);
+}
 
 /* ---- Concatenate ---- */
 

@@ -3,3 +3,15 @@ EXTRA_DIST += tests/golden/README.md tests/golden/environments.txt tests/golden/
 	tests/golden/make-all.sh tests/golden/make.py tests/golden/keras_writer.py tests/golden/cases_attention.py tests/golden/cases_conv.py \
 	tests/golden/cases_core.py tests/golden/cases_graph.py tests/golden/cases_norm.py tests/golden/cases_rnn.py \
 	tests/golden/cases
+
+# the program that runs them
+check_PROGRAMS += tests/golden/golden
+
+tests_golden_golden_SOURCES = tests/golden/golden.c tests/golden/compare.c tests/golden/compare.h
+tests_golden_golden_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests
+tests_golden_golden_LDADD = $(LDADD)
+
+# worst error of every case
+golden-report: tests/golden/golden kerasd-load
+	$(AM_TESTS_ENVIRONMENT) tests/golden/golden --report
+.PHONY: golden-report
