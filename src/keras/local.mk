@@ -38,6 +38,10 @@ libkerasd_a_SOURCES += \
 	src/keras/padding.c \
 	src/keras/pooling.c \
 	src/keras/regularization.c
+# attention
+libkerasd_a_SOURCES += \
+	src/keras/attention.c src/keras/attention.h \
+	src/keras/multi_head.c
 # recurrent layers and wrappers
 libkerasd_a_SOURCES += \
 	src/keras/bidirectional.c \
