@@ -1,6 +1,6 @@
 /* Speed of the kernels by instruction set, beside plain OpenBLAS calls where there is one.
  *
- * usage: bench/kernels [group ...]     groups: gemm, conv; default all
+ * usage: bench/kernels [group ...]     groups: gemm, conv, unary; default all
  * Every line is the median of a few short runs on one thread; GFLOP/s count two operations per
  * multiply-add of the direct algorithm. */
 #include <cblas.h>
@@ -211,12 +211,49 @@ static void conv_group(void)
         conv_line(&cases[i]);
 }
 
+#define UNARY_N 4096
+
+struct unary_run {
+    struct unary function;
+    float *x, *y;
+};
+
+static void apply(void *context)
+{
+    struct unary_run *run = context;
+    unary_apply(&run->function, run->x, run->y, UNARY_N);
+}
+
+static void unary_group(void)
+{
+    static const enum unary_kind kinds[] = {UNARY_RELU, UNARY_SIGMOID, UNARY_TANH, UNARY_EXP, UNARY_SILU,
+                                            UNARY_GELU, UNARY_MISH, UNARY_SOFTPLUS, UNARY_ELU, UNARY_LOG};
+    printf("ns per element (4096)");
+    for (int isa = 0; isa < KERNELS_ISA_COUNT; isa++)
+        if (kernels_supported(isa))
+            printf(" %10s", kernels_isa_name(isa));
+    printf("\n");
+    for (size_t i = 0; i < KD_COUNT(kinds); i++) {
+        struct unary_run run = {
+            .function = {.kind = kinds[i], .a = 1}, .x = numbers(UNARY_N), .y = numbers(UNARY_N)};
+        for (int j = 0; j < UNARY_N; j++)
+            run.x[j] *= 8;
+        printf("%-21s", unary_name(kinds[i]));
+        for (int isa = 0; isa < KERNELS_ISA_COUNT; isa++)
+            if (kernels_select(isa))
+                printf(" %10.2f", 1e9 * measure(apply, &run) / UNARY_N);
+        printf("\n");
+        free(run.x);
+        free(run.y);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct group {
         const char *name;
         void (*run)(void);
-    } groups[] = {{"gemm", gemm_group}, {"conv", conv_group}};
+    } groups[] = {{"gemm", gemm_group}, {"conv", conv_group}, {"unary", unary_group}};
     kernels_init();
     for (size_t i = 0; i < KD_COUNT(groups); i++) {
         int wanted = argc < 2;

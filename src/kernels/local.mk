@@ -29,7 +29,7 @@ libkerasd_a_SOURCES += \
 # traps are nobody's business here; everything else about IEEE arithmetic is kept.
 LOOP_SOURCES = src/kernels/isa.h src/kernels/isa.inc src/kernels/simd.inc src/kernels/strip.inc src/kernels/tile.inc \
 	src/kernels/unary.inc src/kernels/vmath.inc
-LOOP_CFLAGS = $(AM_CFLAGS) -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast
+LOOP_CFLAGS = $(AM_CFLAGS) -fno-math-errno -fno-trapping-math -ffp-contract=fast
 noinst_LIBRARIES += libkernels_generic.a
 KERNEL_LIBS += libkernels_generic.a
 libkernels_generic_a_SOURCES = src/kernels/isa_generic.c $(LOOP_SOURCES)
@@ -43,3 +43,8 @@ libkernels_avx512_a_SOURCES = src/kernels/isa_avx512.c $(LOOP_SOURCES)
 libkernels_avx512_a_CFLAGS = $(LOOP_CFLAGS) -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma -mbmi -mbmi2 \
 	-mprefer-vector-width=512
 endif
+
+# CFLAGS come last on the command line, and their usual -O2 would leave the loops scalar.
+src/kernels/libkernels_generic_a-isa_generic.$(OBJEXT): CFLAGS += -O3
+src/kernels/libkernels_avx2_a-isa_avx2.$(OBJEXT): CFLAGS += -O3
+src/kernels/libkernels_avx512_a-isa_avx512.$(OBJEXT): CFLAGS += -O3
