@@ -36,6 +36,11 @@ struct keras_list {
     void **items;
 };
 
+/* Sums over a layer and everything inside it. */
+struct keras_parameters {
+    double total, trainable, bytes;
+};
+
 /* A layer's part that belongs to the core. */
 struct keras_layer_state {
     struct err err;        /* sticky, from parse */
@@ -48,6 +53,7 @@ struct keras_layer_state {
     size_t n_stored;       /* arrays that the file holds for this layer alone, in creation order */
     const struct image_tensor **stored;
     size_t n_calls;        /* lowered so far */
+    struct keras_parameters parameters;
     struct shape output_shape; /* first output of the first call, for the summary */
 };
 

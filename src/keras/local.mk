@@ -10,6 +10,7 @@ libkerasd_a_SOURCES += \
 	src/keras/config.c \
 	src/keras/constant.c \
 	src/keras/convert.c \
+	src/keras/describe.c src/keras/describe.h \
 	src/keras/functional.c \
 	src/keras/guess.c \
 	src/keras/input.c \
@@ -20,10 +21,12 @@ libkerasd_a_SOURCES += \
 	src/keras/note.c \
 	src/keras/order.c \
 	src/keras/policy.c \
+	src/keras/print.c \
 	src/keras/run.c \
 	src/keras/sequential.c \
 	src/keras/table.c \
 	src/keras/topology.h \
+	src/keras/training.c \
 	src/keras/weight.c \
 	src/keras/weights.h \
 	src/keras/writer.c

@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "engine/engine.h"
 #include "image/image.h"
+#include "keras/describe.h"
 #include "keras/json.h"
 #include "keras/sidecar.h"
 
@@ -187,6 +188,8 @@ int keras_build(const struct image *image, const struct keras_options *options, 
         rc = compile(model, err);
     arena_free(model->build.scratch);
     model->build.scratch = NULL;
+    if (rc == 0)
+        keras_count_parameters(model);
     if (rc == 0)
         *ret = model;
     else

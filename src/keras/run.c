@@ -74,10 +74,13 @@ static int run_input(const struct run *run, size_t index, struct err *err)
                        run->topology->n_inputs);
     struct keras_tensor tensor = outer->inputs[node->input];
     if (node->layer != SIZE_MAX && tensor.value != ENGINE_NONE) {
-        const struct keras_input *input = run->model->children[node->layer]->params;
+        const struct keras_layer *layer = run->model->children[node->layer];
+        const struct keras_input *input = layer->params;
         enum dtype have = engine_dtype(outer->graph, tensor.value);
         if (input && input->dtype != DTYPE_STRING && have != DTYPE_STRING)
             tensor.value = engine_cast(outer->graph, tensor.value, input->dtype);
+        layer->state->output_shape = *engine_shape(outer->graph, tensor.value);
+        layer->state->n_calls++;
     }
     return keep(run, index, &tensor, 1, err);
 }

@@ -43,7 +43,8 @@ static int add_node(struct keras_layer *model, struct keras_topology *topology, 
     struct keras_ref *ref = &topology->refs.items[n];
     *ref = (struct keras_ref){.layer = layer, .node = n ? n - 1 : 0};
     *arg = (struct keras_arg){.kind = KERAS_ARG_TENSOR, .integer = (int64_t)n};
-    topology->nodes[n] = (struct keras_node){.layer = layer, .n_args = 1, .args = arg, .input = n ? -1 : 0};
+    topology->nodes[n] = (struct keras_node){.layer = layer, .n_args = 1, .args = arg, .input = n ? -1 : 0,
+                                              .first_ref = n, .end_ref = n ? n + 1 : n};
     topology->order[n] = n;
     topology->n_order = ++topology->n_nodes;
     return 0;
