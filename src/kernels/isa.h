@@ -62,6 +62,9 @@ struct kernels_table {
     void (*pool_mean)(const struct strip *strip); /* nothing: NaN */
     /* By enum unary_kind, NULL where there is none; n is a multiple of UNARY_BLOCK. */
     void (*const *unary)(const struct unary *function, const float *x, float *y, int64_t n);
+    /* Gates with sigmoid and tanh; layouts: gates.inc. */
+    void (*lstm)(int64_t units, const float *z, float *h, float *c);
+    void (*gru)(int64_t units, const float *share, const float *q, float *h);
 };
 
 extern const struct kernels_table kernels_generic, kernels_avx2, kernels_avx512;

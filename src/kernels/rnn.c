@@ -1,14 +1,15 @@
 /* Recurrent layers over whole sequences.
  *
- * The input's share of the gates of all steps is one packed product into scratch. A step adds the
- * recurrent product to its rows and runs the gates. Masked samples are left out of the gates, so they keep
- * their state. */
+ * The input's share of the gates is one packed product for many steps (as many as stay in the cache). A step
+ * adds the recurrent product to its rows and runs the gates. Masked samples are left out of the gates, so
+ * they keep their state. */
 #include "kernels/rnn.h"
 
 #include <string.h>
 
 #include "base/size.h"
 #include "kernels/elementwise.h"
+#include "kernels/isa.h"
 
 static int64_t gates_of(const struct rnn *rnn)
 {
@@ -87,21 +88,34 @@ void rnn_pack(const struct rnn *rnn, const float *kernel, const float *recurrent
         gemm_pack(u, u, recurrent + 2 * u, n, to + parts.recurrent_h);
 }
 
+/* Floats of the input's share that are kept at a time, if that is at least MIN_STEPS steps. */
+#define SHARE_FLOATS ((int64_t)1 << 17)
+#define MIN_STEPS 8
+
 /* A run: weights and the state of all samples. */
 struct state {
     const struct rnn *rnn;
     const float *recurrent_bias;
     const void *recurrent, *recurrent_h;
-    float *shares;             /* [batch, steps, gates * units]: the input's share */
+    bool usual;                /* sigmoid and tanh */
+    int64_t chunk;             /* steps whose shares are kept */
+    float *shares;             /* [batch, chunk, gates * units]: the input's share */
     float *z;                  /* [batch, gates * units] */
     float *h, *c, *out, *work; /* [batch, units] */
 };
+
+static int64_t chunk_of(const struct rnn *rnn)
+{
+    int64_t row = rnn->batch * gates_of(rnn) * rnn->units, steps = row ? SHARE_FLOATS / row : 1;
+    steps = steps > MIN_STEPS ? steps : MIN_STEPS;
+    return steps < rnn->steps ? steps : rnn->steps;
+}
 
 bool rnn_scratch(const struct rnn *rnn, size_t *ret)
 {
     size_t row, rows;
     int64_t g = gates_of(rnn);
-    return size_mul((size_t)rnn->batch, (size_t)rnn->steps, &rows) &&
+    return size_mul((size_t)rnn->batch, (size_t)chunk_of(rnn), &rows) &&
            size_mul((size_t)rnn->units, sizeof(float) * (size_t)g, &row) && size_mul(rows, row, &rows) &&
            size_mul((size_t)rnn->batch, (size_t)rnn->units * (size_t)(g + 4) * sizeof(float), &row) &&
            size_add(rows, row, ret);
@@ -112,8 +126,9 @@ static void start_states(struct state *s, const struct rnn_io *io, float *scratc
     const struct rnn *rnn = s->rnn;
     int64_t n = rnn->batch * rnn->units;
     size_t bytes = (size_t)n * sizeof(float);
+    s->chunk = chunk_of(rnn);
     s->shares = scratch;
-    s->z = s->shares + n * gates_of(rnn) * rnn->steps;
+    s->z = s->shares + n * gates_of(rnn) * s->chunk;
     s->h = s->z + n * gates_of(rnn);
     s->c = s->h + n;
     s->out = s->c + n;
@@ -136,9 +151,14 @@ static void recur(const struct state *s, const float *x, const void *packed, int
     gemm_packed_run(&product);
 }
 
-static void lstm_gates(const struct rnn *rnn, float *z, float *h, float *c)
+static void lstm_gates(const struct state *s, float *z, float *h, float *c)
 {
+    const struct rnn *rnn = s->rnn;
     int64_t u = rnn->units;
+    if (s->usual) {
+        kernels_table->lstm(u, z, h, c);
+        return;
+    }
     unary_apply(&rnn->recurrent_activation, z, z, 2 * u);
     unary_apply(&rnn->activation, z + 2 * u, z + 2 * u, u);
     unary_apply(&rnn->recurrent_activation, z + 3 * u, z + 3 * u, u);
@@ -176,7 +196,7 @@ static void step_lstm(struct state *s, const int64_t *mask, int64_t t, const flo
     recur(s, s->h, s->recurrent, 4 * u, NULL, share, stride, s->z, 4 * u);
     for (int64_t b = 0; b < s->rnn->batch; b++)
         if (!masked(s, mask, b, t))
-            lstm_gates(s->rnn, s->z + b * 4 * u, s->h + b * u, s->c + b * u);
+            lstm_gates(s, s->z + b * 4 * u, s->h + b * u, s->c + b * u);
 }
 
 static void step_gru_reset_after(struct state *s, const int64_t *mask, int64_t t, const float *share,
@@ -188,6 +208,10 @@ static void step_gru_reset_after(struct state *s, const int64_t *mask, int64_t t
         float *z = s->z + b * 3 * u;
         if (masked(s, mask, b, t))
             continue;
+        if (s->usual) {
+            kernels_table->gru(u, share, z, s->h + b * u);
+            continue;
+        }
         for (int64_t i = 0; i < 2 * u; i++)
             z[i] += share[i];
         unary_apply(&s->rnn->recurrent_activation, z, z, 2 * u);
@@ -234,33 +258,56 @@ static void put_outputs(struct state *s, const struct rnn_io *io, int64_t t, int
     }
 }
 
+/* The input's share of the chunk's steps: times [first, first + count). */
+static void input_shares(const struct state *s, const char *kernel, const float *bias, const float *x,
+                         int64_t first, int64_t count)
+{
+    const struct rnn *rnn = s->rnn;
+    int64_t n = gates_of(rnn) * rnn->units;
+    bool whole = count == rnn->steps;
+    struct gemm_packed run = {.rows = whole ? rnn->batch * count : count, .k = rnn->features, .n = n,
+                              .column_end = n, .x_stride = rnn->features, .packed = kernel,
+                              .epilogue = {.bias = bias}, .y_stride = n};
+    for (int64_t b = 0; b < (whole ? 1 : rnn->batch); b++) {
+        run.x = x + (b * rnn->steps + first) * rnn->features;
+        run.y = s->shares + b * count * n;
+        gemm_packed_run(&run);
+    }
+}
+
+static void finish(const struct state *s, const struct rnn_io *io)
+{
+    size_t bytes = (size_t)(s->rnn->batch * s->rnn->units) * sizeof(float);
+    if (!s->rnn->return_sequences)
+        memcpy(io->y, s->out, bytes);
+    if (io->last_h)
+        memcpy(io->last_h, s->h, bytes);
+    if (io->last_c)
+        memcpy(io->last_c, s->c, bytes);
+}
+
 void rnn_run(const struct rnn *rnn, const void *packed, const struct rnn_io *io, void *scratch)
 {
     static void (*const step_of[2][3])(struct state *, const int64_t *, int64_t, const float *, int64_t) = {
         {step_simple, step_lstm, step_gru}, {step_simple, step_lstm, step_gru_reset_after}};
-    struct parts parts;
+    struct parts parts = {0};
     parts_of(rnn, &parts);
     const char *weights = packed;
     int64_t n = gates_of(rnn) * rnn->units;
     struct state s = {.rnn = rnn, .recurrent = weights + parts.recurrent,
                       .recurrent_h = weights + parts.recurrent_h,
                       .recurrent_bias = (const float *)(weights + parts.recurrent_bias)};
+    s.usual = rnn->activation.kind == UNARY_TANH && rnn->recurrent_activation.kind == UNARY_SIGMOID;
     start_states(&s, io, scratch);
-    struct gemm_packed shares = {.rows = rnn->batch * rnn->steps, .k = rnn->features, .n = n, .column_end = n,
-                                 .x = io->x, .x_stride = rnn->features, .packed = weights + parts.kernel,
-                                 .epilogue = {.bias = (const float *)(weights + parts.bias)},
-                                 .y = s.shares, .y_stride = n};
-    gemm_packed_run(&shares);
-    for (int64_t step = 0; step < rnn->steps; step++) {
-        int64_t t = rnn->go_backwards ? rnn->steps - 1 - step : step;
-        step_of[rnn->reset_after][rnn->kind](&s, io->mask, t, s.shares + t * n, rnn->steps * n);
-        put_outputs(&s, io, t, step);
+    for (int64_t done = 0; done < rnn->steps; done += s.chunk) {
+        int64_t count = rnn->steps - done < s.chunk ? rnn->steps - done : s.chunk;
+        int64_t first = rnn->go_backwards ? rnn->steps - done - count : done;
+        input_shares(&s, weights + parts.kernel, (const float *)(weights + parts.bias), io->x, first, count);
+        for (int64_t i = 0; i < count; i++) {
+            int64_t at = rnn->go_backwards ? count - 1 - i : i;
+            step_of[rnn->reset_after][rnn->kind](&s, io->mask, first + at, s.shares + at * n, count * n);
+            put_outputs(&s, io, first + at, done + i);
+        }
     }
-    size_t bytes = (size_t)(rnn->batch * rnn->units) * sizeof(float);
-    if (!rnn->return_sequences)
-        memcpy(io->y, s.out, bytes);
-    if (io->last_h)
-        memcpy(io->last_h, s.h, bytes);
-    if (io->last_c)
-        memcpy(io->last_c, s.c, bytes);
+    finish(&s, io);
 }

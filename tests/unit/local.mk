@@ -54,7 +54,9 @@ tests_unit_test_json_in_SOURCES = tests/unit/test_json_in.c tests/unit/unit.h
 tests_unit_test_json_in_LDADD = $(UNIT_LDADD)
 # kernels
 UNIT_TESTS += tests/unit/test_kernels_gemm tests/unit/test_kernels_conv
-UNIT_TESTS += tests/unit/test_kernels_math
+UNIT_TESTS += tests/unit/test_kernels_math tests/unit/test_kernels_rnn
+tests_unit_test_kernels_rnn_SOURCES = tests/unit/test_kernels_rnn.c tests/unit/kernels_test.h tests/unit/unit.h
+tests_unit_test_kernels_rnn_LDADD = $(UNIT_LDADD)
 tests_unit_test_kernels_math_SOURCES = tests/unit/test_kernels_math.c tests/unit/kernels_test.h tests/unit/unit.h
 tests_unit_test_kernels_math_LDADD = $(UNIT_LDADD)
 tests_unit_test_kernels_gemm_SOURCES = tests/unit/test_kernels_gemm.c tests/unit/kernels_test.h tests/unit/unit.h
