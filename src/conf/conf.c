@@ -151,8 +151,7 @@ static int unknown_key(const char *name, bool in_model, struct err *err)
     return err_set(err, KD_EINVAL, "unknown key '%s'", name);
 }
 
-static int set_model_key(struct conf *conf, struct conf_model *model, const char *name, const char *value,
-                         struct err *err)
+int conf_set_model(struct conf *conf, struct conf_model *model, const char *name, const char *value, struct err *err)
 {
     const struct conf_key *key = conf_find_key(conf_model_keys, name);
     if (!key)
@@ -281,7 +280,7 @@ static int read_line(struct reader *reader, char *line, struct err *err)
     *equals = '\0';
     const char *key = trim(line), *value = trim(equals + 1);
     if (reader->model)
-        return set_model_key(reader->conf, reader->model, key, value, err);
+        return conf_set_model(reader->conf, reader->model, key, value, err);
     return set_key(reader->conf, key, value, err);
 }
 

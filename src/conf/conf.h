@@ -70,6 +70,7 @@ struct conf_model {
 #undef SERVER
 #undef MODEL
     bool given[CONF_N_MODEL_KEYS]; /* not inherited from the defaults */
+    bool from_command_line;        /* whoever made it says so */
 };
 
 struct conf {
@@ -95,6 +96,8 @@ int conf_set(struct conf *conf, const char *key, const char *value, struct err *
 bool conf_is_bool(const char *key);
 /* The model's entry; made if there is none. The name is checked. */
 int conf_add_model(struct conf *conf, const char *name, struct conf_model **ret, struct err *err);
+/* One key of a model. */
+int conf_set_model(struct conf *conf, struct conf_model *model, const char *key, const char *value, struct err *err);
 /* Gives each model the defaults for the keys that it does not set, and checks what one line cannot show
  * (a [model] without a path). Call once after the last change. */
 int conf_finish(struct conf *conf, struct err *err);

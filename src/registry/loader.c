@@ -252,20 +252,27 @@ void *registry_loader_main(void *argument)
     err_set(&err, KD_EUNAVAILABLE, "the server is stopping");
     while ((left = take_commands(registry)))
         answer(left, KD_EUNAVAILABLE, &err, false);
+    lock_take(&registry->command_lock);
+    registry->ended = true;
+    cond_signal(&registry->end);
+    lock_give(&registry->command_lock);
     return NULL;
 }
 
 bool registry_stop(struct registry *registry, int64_t deadline_ns)
 {
-    struct timespec deadline = {.tv_sec = deadline_ns / 1000000000, .tv_nsec = deadline_ns % 1000000000};
     if (!registry->running)
         return true;
     lock_take(&registry->command_lock);
     __atomic_store_n(&registry->stopping, true, __ATOMIC_RELAXED);
-    lock_give(&registry->command_lock);
     registry_wake(registry);
-    if (pthread_clockjoin_np(registry->thread, NULL, CLOCK_MONOTONIC, &deadline) != 0)
+    while (!registry->ended && cond_wait_until(&registry->end, &registry->command_lock, deadline_ns))
+        ;
+    bool ended = registry->ended;
+    lock_give(&registry->command_lock);
+    if (!ended)
         return false;
+    pthread_join(registry->thread, NULL);
     registry->running = false;
     return true;
 }

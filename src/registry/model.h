@@ -97,6 +97,8 @@ struct registry {
     struct registry_command *commands; /* waiting, oldest first */
     size_t n_commands;
     bool stopping; /* atomic */
+    bool ended;    /* the thread is done */
+    struct cond end;
     int n_versions; /* atomic: loaded or waiting to be freed */
     struct registry_version *dead; /* atomic stack of versions without references */
     struct registry_watch *watch; /* NULL: not watching */

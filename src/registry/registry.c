@@ -511,6 +511,7 @@ int registry_new(const struct registry_options *options, struct registry **ret, 
     registry->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     lock_init(&registry->lock, LOCK_RANK_REGISTRY);
     lock_init(&registry->command_lock, LOCK_RANK_LOADER);
+    cond_init(&registry->end);
     registry->models = map_new();
     int code = 0;
     if (!registry->models || registry->wake_fd < 0)
@@ -547,5 +548,6 @@ void registry_free(struct registry *registry)
         close(registry->wake_fd);
     lock_done(&registry->lock);
     lock_done(&registry->command_lock);
+    cond_done(&registry->end);
     free(registry);
 }

@@ -173,6 +173,24 @@ static const char *model_file(struct arena *arena, const char *directory, const 
     return only && !*ret_error ? arena_printf(arena, "%s/%s", directory, only) : NULL;
 }
 
+enum registry_path_kind registry_path_kind(const char *path)
+{
+    enum registry_path_kind kind = REGISTRY_PATH_MODELS;
+    char stem[256], child[4096];
+    int64_t number;
+    DIR *dir = opendir(path);
+    if (!dir)
+        return REGISTRY_PATH_FILE;
+    for (struct dirent *entry; kind == REGISTRY_PATH_MODELS && (entry = readdir(dir));) {
+        snprintf(child, sizeof(child), "%s/%s", path, entry->d_name);
+        if ((registry_model_stem(entry->d_name, stem, sizeof(stem)) && str_equal(stem, "model")) ||
+            (str_to_i64(entry->d_name, &number) && is_directory(child)))
+            kind = REGISTRY_PATH_MODEL_DIRECTORY;
+    }
+    closedir(dir);
+    return kind;
+}
+
 /* ---- one model ---- */
 
 static void add_version(struct registry_sources *sources, struct registry_source *source, int64_t number,

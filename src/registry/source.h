@@ -47,6 +47,13 @@ void registry_sources_free(struct registry_sources *sources); /* accepts NULL */
 /* False with errno if the file is not there. */
 bool registry_file_identify(const char *path, struct registry_file *ret);
 bool registry_file_same(const struct registry_file *a, const struct registry_file *b);
+/* What a path on the command line is. */
+enum registry_path_kind {
+    REGISTRY_PATH_FILE,            /* or not there */
+    REGISTRY_PATH_MODEL_DIRECTORY, /* of one model: has VERSION directories or a model.h5 */
+    REGISTRY_PATH_MODELS           /* a directory of models */
+};
+enum registry_path_kind registry_path_kind(const char *path);
 /* "/srv/digits.h5" -> "digits" for the three suffixes of model files; false if it has none of them. */
 bool registry_model_stem(const char *path, char *stem, size_t size);
 

@@ -110,6 +110,21 @@ static int read_classes(struct registry_version *version, const struct conf_mode
 
 /* ---- the model ---- */
 
+/* The status is for clients, who have no business with paths: what stands before it ("'PATH': ") goes, and so do
+ * directories in the rest. The log has the path. */
+static void hide_path(struct err *err, const char *path)
+{
+    char prefix[4096], *place;
+    const char *slash = strrchr(path, '/');
+    size_t directory = slash ? (size_t)(slash - path) + 1 : 0;
+    snprintf(prefix, sizeof(prefix), "'%s': ", path);
+    if (str_starts(err->text, prefix))
+        memmove(err->text, err->text + strlen(prefix), strlen(err->text + strlen(prefix)) + 1);
+    snprintf(prefix, sizeof(prefix), "%.*s", (int)directory, path);
+    while (directory && (place = strstr(err->text, prefix)))
+        memmove(place, place + directory, strlen(place + directory) + 1);
+}
+
 static int load_image(struct registry_version *version, const struct conf *conf, const char *path, struct err *err)
 {
     struct registry_file file;
@@ -252,6 +267,7 @@ int registry_version_build(struct registry *registry, const struct conf_model *c
     if (code == 0)
         code = test_version(version, conf, path, err);
     if (code) {
+        hide_path(err, path);
         registry_version_free(version);
         return code;
     }

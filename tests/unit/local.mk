@@ -23,6 +23,9 @@ tests_unit_test_queue_LDADD = $(UNIT_LDADD)
 UNIT_TESTS += tests/unit/test_pool
 tests_unit_test_pool_SOURCES = tests/unit/test_pool.c tests/unit/unit.h
 tests_unit_test_pool_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += tests/unit/test_registry
+tests_unit_test_registry_SOURCES = tests/unit/test_registry.c tests/unit/unit.h
+tests_unit_test_registry_LDADD = $(UNIT_LDADD)
 
 # image
 UNIT_TESTS += tests/unit/test_image
