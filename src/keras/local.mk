@@ -76,10 +76,12 @@ libkerasd_a_SOURCES += \
 	src/keras/ops_tensorflow.c
 # Lambda: from bytecode or the sidecar file to an expression
 libkerasd_a_SOURCES += \
-	src/keras/bytecode.c src/keras/bytecode.h \
+	src/keras/bytecode.c src/keras/bytecode.h src/keras/bytecode_walk.h \
+	src/keras/bytecode_step.c \
 	src/keras/bytecode_table.c src/keras/bytecode_table.h \
 	src/keras/expr.c src/keras/expr.h \
-	src/keras/expr_lower.c \
+	src/keras/expr_call.c \
+	src/keras/expr_lower.c src/keras/expr_lowering.h \
 	src/keras/expr_parse.c \
 	src/keras/lambda.c src/keras/lambda.h \
 	src/keras/marshal.c src/keras/marshal.h \
