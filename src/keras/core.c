@@ -1,4 +1,4 @@
-/* Core layers: Dense, Activation, Embedding, EinsumDense, Masking and the reshape family.
+/* Core layers: Dense, Activation, EinsumDense, Masking and the reshape family.
  *
  * All of them work on the last axis or move data; the batch axis is never touched. Sizes that the input leaves
  * open are read off the weights by the engine. */
@@ -7,11 +7,13 @@
 #include "base/err.h"
 #include "keras/json.h"
 #include "keras/layer.h"
+#include "keras/lora.h"
 
 /* ---- Dense ---- */
 
 struct dense {
     int64_t units;
+    double lora_scale;
     const struct keras_activation *activation;
 };
 
@@ -21,9 +23,12 @@ static int dense_parse(struct keras_layer *layer, struct err *err)
     if (!dense)
         return 0;
     dense->units = keras_config_int(layer, "units", SHAPE_UNKNOWN, 1);
-    keras_declare_weight(layer, "kernel", true);
+    dense->lora_scale = keras_lora_scale(layer);
+    keras_declare_weight(layer, "kernel", dense->lora_scale == 0);
     if (keras_config_bool(layer, "use_bias", true))
         keras_declare_weight(layer, "bias", true);
+    if (dense->lora_scale != 0)
+        keras_lora_declare(layer, "lora_kernel_a", "lora_kernel_b");
     dense->activation = keras_config_activation(layer, "activation", NULL);
     return 0;
 }
@@ -34,13 +39,14 @@ static int dense_lower(const struct keras_layer *layer, struct keras_call *call,
     engine_value x = call->inputs[0].value;
     engine_value kernel = keras_weight(layer, call, "kernel", 2, engine_dim(call->graph, x, -1), dense->units);
     engine_value bias = keras_weight(layer, call, "bias", 1, dense->units);
+    kernel = keras_lora_apply(layer, call, kernel, "lora_kernel_a", "lora_kernel_b", dense->lora_scale);
     engine_value y = engine_dense(call->graph, x, kernel, bias);
     keras_call_return(call, 0, keras_activate(call, dense->activation, y));
     return 0;
 }
 
 const struct keras_class keras_class_dense = {
-    .names = (const char *const[]){"Dense", NULL},
+    .names = (const char *const[]){"Dense", "TimeDistributedDense", NULL},
     .family = "Core",
     .doc = "over the last axis, any rank from 2",
     .support = KERAS_SERVED,
@@ -73,58 +79,11 @@ const struct keras_class keras_class_activation = {
     .lower = activation_lower,
 };
 
-/* ---- Embedding ---- */
-
-struct embedding {
-    int64_t input_dim, output_dim;
-    bool mask_zero;
-};
-
-static int embedding_parse(struct keras_layer *layer, struct err *err)
-{
-    struct embedding *embedding = keras_params(layer, sizeof(*embedding));
-    if (!embedding)
-        return 0;
-    embedding->input_dim = keras_config_int(layer, "input_dim", SHAPE_UNKNOWN, 1);
-    embedding->output_dim = keras_config_int(layer, "output_dim", SHAPE_UNKNOWN, 1);
-    embedding->mask_zero = keras_config_bool(layer, "mask_zero", false);
-    if (keras_config_bool(layer, "sparse", false))
-        keras_config_fail(layer, "sparse gradients are a training matter, but a sparse output is not served");
-    keras_declare_weight(layer, "embeddings", true);
-    return 0;
-}
-
-static int embedding_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
-{
-    const struct embedding *embedding = layer->params;
-    struct engine_graph *graph = call->graph;
-    engine_value ids = call->inputs[0].value, mask = ENGINE_NONE;
-    engine_value table = keras_weight(layer, call, "embeddings", 2, embedding->input_dim, embedding->output_dim);
-    if (embedding->mask_zero)
-        mask = engine_binary(graph, BINARY_NOT_EQUAL, ids, keras_scalar(call, ids, 0));
-    if (!dtype_is_int(engine_dtype(graph, ids)))
-        ids = engine_cast(graph, ids, DTYPE_INT32);
-    /* Keras 3 counts negative ids from the end, TensorFlow's own layer refuses them. */
-    enum engine_bounds bounds = layer->writer->family == KERAS_3 ? ENGINE_BOUNDS_WRAP : ENGINE_BOUNDS_ERROR;
-    keras_call_return_masked(call, 0, engine_gather(graph, table, ids, 0, 0, bounds), mask);
-    return 0;
-}
-
-const struct keras_class keras_class_embedding = {
-    .names = (const char *const[]){"Embedding", NULL},
-    .family = "Core",
-    .doc = "ids outside the table fail the request; mask_zero is honoured",
-    .support = KERAS_SERVED,
-    .mask = KERAS_MASK_CUSTOM,
-    .keeps_inputs = true,
-    .parse = embedding_parse,
-    .lower = embedding_lower,
-};
-
 /* ---- EinsumDense ---- */
 
 struct einsum_dense {
     const char *equation;
+    double lora_scale;
     const struct keras_activation *activation;
 };
 
@@ -138,9 +97,12 @@ static int einsum_dense_parse(struct keras_layer *layer, struct err *err)
     einsum->equation = keras_config_string(layer, "equation", NULL);
     if (!einsum->equation)
         return keras_config_fail(layer, "config key 'equation' is missing");
-    keras_declare_weight(layer, "kernel", true);
+    einsum->lora_scale = keras_lora_scale(layer);
+    keras_declare_weight(layer, "kernel", einsum->lora_scale == 0);
     if (keras_config_has(layer, "bias_axes"))
         keras_declare_weight(layer, "bias", true);
+    if (einsum->lora_scale != 0)
+        keras_lora_declare(layer, "lora_kernel_a", "lora_kernel_b");
     einsum->activation = keras_config_activation(layer, "activation", NULL);
     return 0;
 }
@@ -149,6 +111,7 @@ static int einsum_dense_lower(const struct keras_layer *layer, struct keras_call
 {
     const struct einsum_dense *einsum = layer->params;
     engine_value kernel = keras_weight(layer, call, "kernel", -1);
+    kernel = keras_lora_apply(layer, call, kernel, "lora_kernel_a", "lora_kernel_b", einsum->lora_scale);
     engine_value y = engine_einsum(call->graph, einsum->equation, call->inputs[0].value, kernel);
     if (keras_weight_shape(layer, "bias"))
         y = engine_binary(call->graph, BINARY_ADD, y, keras_weight(layer, call, "bias", -1));

@@ -272,3 +272,8 @@ bool keras_build_own(struct keras_build *build, cJSON *tree)
     cJSON_Delete(tree);
     return false;
 }
+
+bool keras_own_json(struct keras_layer *layer, cJSON *tree)
+{
+    return keras_build_own(layer->build, tree);
+}

@@ -192,6 +192,9 @@ void keras_declare_weight(struct keras_layer *layer, const char *kind, bool trai
 /* Makes a child layer from {"class_name", "config"} and appends it; NULL with the sticky error set. */
 struct keras_layer *keras_declare_child(struct keras_layer *layer, const cJSON *entry);
 
+/* Keeps a tree that parse() made until the model is freed; false if out of memory (then it is deleted). */
+bool keras_own_json(struct keras_layer *layer, cJSON *tree);
+
 /* ---- for lower() ---- */
 
 /* The bound weight as a constant (float weights: declared as the layer's compute dtype, not rounded). rank and sizes are checked

@@ -35,6 +35,10 @@ libkerasd_a_SOURCES += \
 	src/keras/activation_layers.c \
 	src/keras/conv.c \
 	src/keras/core.c \
+	src/keras/embedding.c \
+	src/keras/legacy_layers.c \
+	src/keras/locally_connected.c \
+	src/keras/lora.c src/keras/lora.h \
 	src/keras/merge.c \
 	src/keras/normalization.c \
 	src/keras/normalization_pre.c \
