@@ -44,6 +44,10 @@ struct pad_attrs {
     int64_t before[SHAPE_MAX_RANK], after[SHAPE_MAX_RANK];
 };
 
+struct transpose_attrs {
+    int permutation[SHAPE_MAX_RANK];
+};
+
 /* Operands of the products: x, kernel, bias or none, tensor to add or none. */
 enum { PRODUCT_X, PRODUCT_KERNEL, PRODUCT_BIAS, PRODUCT_ADD, PRODUCT_OPERANDS };
 
@@ -52,6 +56,6 @@ double unary_cost_us(enum unary_kind kind, int64_t n);
 
 extern const struct op op_unary, op_binary, op_scale_shift, op_normalize;
 extern const struct op op_dense, op_conv, op_depthwise, op_conv_transpose;
-extern const struct op op_pool, op_pad, op_reshape, op_cast;
+extern const struct op op_pool, op_pad, op_reshape, op_transpose;
 
 #endif

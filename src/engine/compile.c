@@ -8,22 +8,29 @@
 #define DEFAULT_MAX_PLANS 64
 #define DEFAULT_MAX_ARENA ((size_t)4 << 30)
 
+static void mark(struct engine *engine, engine_value value)
+{
+    int node = engine->graph->values[value].node;
+    if (node >= 0)
+        engine->live[node] = true;
+}
+
 void engine_mark_live(struct engine *engine)
 {
     const struct engine_graph *graph = engine->graph;
     memset(engine->live, 0, (size_t)graph->n_nodes * sizeof(*engine->live));
     for (int i = 0; i < graph->n_outputs; i++)
-        engine->live[graph->values[graph->outputs[i].value].node] = true;
+        mark(engine, graph->outputs[i].value);
     for (int i = graph->n_nodes - 1; i >= 0; i--) {
         const struct node *node = &graph->nodes[i];
         bool known = true; /* a folded node needs no operands */
         for (int k = 0; k < node->n_outputs; k++)
-            known &= graph->values[node->outputs[k]].value.data != NULL;
+            known &= graph->values[node->outputs[k]].value.constant;
         if (known)
             engine->live[i] = false;
         for (int k = 0; k < node->n_inputs && engine->live[i]; k++)
             if (node->inputs[k] != ENGINE_NONE)
-                engine->live[graph->values[node->inputs[k]].node] = true;
+                mark(engine, node->inputs[k]);
     }
 }
 
@@ -79,12 +86,12 @@ static int pack_weights(struct engine *engine, struct err *err)
 
 engine_value view_source(const struct engine_graph *graph, engine_value value)
 {
-    const struct node *node = &graph->nodes[graph->values[value].node];
-    while (node->op->flags & OP_VIEW) {
-        value = node->inputs[0];
-        node = &graph->nodes[graph->values[value].node];
+    for (;;) {
+        int node = graph->values[value].node;
+        if (node < 0 || !(graph->nodes[node].op->flags & OP_VIEW))
+            return value;
+        value = graph->nodes[node].inputs[0];
     }
-    return value;
 }
 
 size_t engine_key_length(const struct engine *engine)
@@ -100,8 +107,11 @@ static int find_measures(struct engine *engine, struct err *err)
         const struct node *node = &graph->nodes[i];
         if (!engine->live[i] || !node->op->measure)
             continue;
-        const struct node *source = &graph->nodes[graph->values[view_source(graph, node->inputs[0])].node];
-        if (source->n_inputs)
+        engine_value source = view_source(graph, node->inputs[0]);
+        bool input = false;
+        for (int k = 0; k < graph->n_inputs; k++)
+            input |= graph->inputs[k].value == source;
+        if (!input)
             return err_set(err, KD_EUNSUPPORTED,
                            "%s: %s: without an output length it must stand right behind an input of the model",
                            node->scope, node->op->name);
@@ -112,6 +122,39 @@ static int find_measures(struct engine *engine, struct err *err)
         engine->measures[engine->n_measures++] = i;
     }
     return 0;
+}
+
+/* Frees what fusion and packing left behind: elements of constants that no run reads. */
+static void release_constants(struct engine *engine)
+{
+    struct engine_graph *graph = engine->graph;
+    bool *read = calloc((size_t)graph->n_values + 1, sizeof(*read));
+    if (!read)
+        return; /* they stay, no harm */
+    for (int i = 0; i < graph->n_outputs; i++)
+        read[graph->outputs[i].value] = true;
+    for (int i = 0; i < graph->n_nodes; i++) {
+        const struct node *node = &graph->nodes[i];
+        for (int k = 0; k < node->n_inputs && engine->live[i]; k++)
+            if (node->inputs[k] != ENGINE_NONE && !(node->packed && node->op->packs >> k & 1))
+                read[node->inputs[k]] = true;
+    }
+    for (int b = 0; b < graph->n_blocks; b++) {
+        struct graph_block *block = &graph->blocks[b];
+        bool keep = block->bytes == 0;
+        for (int i = 0; i < graph->n_values && !keep; i++)
+            keep = read[i] && graph->values[i].value.data == block->data;
+        if (keep) {
+            engine->constant_bytes += block->bytes;
+            continue;
+        }
+        for (int i = 0; i < graph->n_values; i++)
+            if (graph->values[i].value.data == block->data)
+                graph->values[i].value.data = NULL;
+        free(block->data);
+        *block = (struct graph_block){0};
+    }
+    free(read);
 }
 
 static int allocate(struct engine *engine, struct err *err)
@@ -155,9 +198,12 @@ int engine_compile(struct engine_graph *graph, const struct engine_options *opti
         goto fail;
     if (!engine->options.no_fusion && (status = engine_fuse(engine, err)))
         goto fail;
+    free(engine->trial_shapes);
+    engine->trial_shapes = NULL;
     engine_mark_live(engine);
     if ((status = pack_weights(engine, err)))
         goto fail;
+    release_constants(engine);
     *ret = engine;
     return 0;
 fail:
@@ -177,6 +223,7 @@ void engine_free(struct engine *engine)
     free(engine->pack.blocks);
     free(engine->live);
     free(engine->measures);
+    free(engine->trial_shapes);
     lock_done(&engine->lock);
     engine_graph_free(engine->graph);
     free(engine);
@@ -229,5 +276,5 @@ bool engine_batchable(const struct engine *engine)
 
 size_t engine_bytes(const struct engine *engine)
 {
-    return engine->pack.bytes;
+    return engine->pack.bytes + engine->constant_bytes;
 }

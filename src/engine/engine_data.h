@@ -96,9 +96,12 @@ struct engine {
     struct engine_options options;
     bool *live; /* by node: an output depends on it */
     bool batchable;
+    struct shape *trial_shapes; /* by value, while compiling: sizes under a made-up request in which no two open sizes
+                                 * are alike; NULL if none could be found */
     int n_measures; /* nodes with op.measure */
     int *measures;
     struct pack pack;
+    size_t constant_bytes; /* held besides the packed weights */
     struct lock lock; /* guards the cache */
     size_t n_plans;
     struct engine_plan **plans;
@@ -111,7 +114,8 @@ size_t engine_key_length(const struct engine *engine);
 engine_value view_source(const struct engine_graph *graph, engine_value value);
 /* Marks the nodes that outputs depend on. */
 void engine_mark_live(struct engine *engine);
-/* Decides engine->batchable from trial batches of the graph as lowered. Fails if no request can ever be planned. */
+/* Decides engine->batchable from trial batches of the graph as lowered, and keeps trial_shapes. Fails if no request can
+ * ever be planned. */
 int engine_judge_rows(struct engine *engine, struct err *err);
 /* Rewrites the graph; 0 or KD_ENOMEM. */
 int engine_fuse(struct engine *engine, struct err *err);

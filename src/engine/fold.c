@@ -129,7 +129,7 @@ static bool lane_evaluate(struct engine_graph *graph, const struct node *node, i
     if (!step_evaluable(&step) || step_evaluate(&step, LANE_MAX_BYTES, blocks, &err))
         return false;
     for (int i = 0; i < OP_MAX_OUTPUTS; i++)
-        if (blocks[i] && !graph_own(graph, blocks[i])) {
+        if (blocks[i] && !graph_own(graph, blocks[i], 0)) {
             for (int k = i + 1; k < OP_MAX_OUTPUTS; k++)
                 free(blocks[k]);
             return false;
@@ -184,9 +184,13 @@ static void fold_constant(struct engine_graph *graph, struct step *step)
     void *blocks[OP_MAX_OUTPUTS] = {NULL};
     if (step_evaluate(step, FOLD_MAX_BYTES, blocks, &err))
         return;
-    for (int i = 0; i < OP_MAX_OUTPUTS; i++)
-        if (blocks[i] && !graph_own(graph, blocks[i]))
+    for (int i = 0; i < step->n_out; i++) {
+        size_t bytes = 0;
+        tensor_bytes(step->out[i]->dtype, &step->out[i]->shape, &bytes);
+        step->out[i]->constant = true;
+        if (blocks[i] && !graph_own(graph, blocks[i], bytes))
             engine_graph_fail(graph, KD_ENOMEM, "out of memory while folding constants");
+    }
 }
 
 void graph_fold(struct engine_graph *graph, const struct node *node)

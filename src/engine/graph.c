@@ -35,7 +35,7 @@ void engine_graph_free(struct engine_graph *graph)
     if (!graph)
         return;
     for (int i = 0; i < graph->n_blocks; i++)
-        free(graph->blocks[i]);
+        free(graph->blocks[i].data);
     free(graph->blocks);
     free(graph->nodes);
     free(graph->values);
@@ -164,13 +164,13 @@ void *block_alloc(size_t bytes)
     return aligned_alloc(64, padded ? padded : 64);
 }
 
-bool graph_own(struct engine_graph *graph, void *block)
+bool graph_own(struct engine_graph *graph, void *block, size_t bytes)
 {
     if (!grow((void **)&graph->blocks, graph->n_blocks, &graph->max_blocks, sizeof(*graph->blocks))) {
         free(block);
         return false;
     }
-    graph->blocks[graph->n_blocks++] = block;
+    graph->blocks[graph->n_blocks++] = (struct graph_block){block, bytes};
     return true;
 }
 
@@ -181,6 +181,16 @@ static engine_value graph_new_value(struct engine_graph *graph, int node)
     memset(&graph->values[graph->n_values], 0, sizeof(*graph->values));
     graph->values[graph->n_values].node = node;
     return graph->n_values++;
+}
+
+engine_value graph_new_constant(struct engine_graph *graph, enum dtype dtype, const struct shape *shape,
+                                const void *data)
+{
+    engine_value value = graph_new_value(graph, -1);
+    if (value != ENGINE_NONE)
+        graph->values[value].value =
+            (struct value){.dtype = dtype, .shape = *shape, .data = data, .constant = true};
+    return value;
 }
 
 static struct node *graph_new_node(struct engine_graph *graph, const struct op *op, const void *attrs,

@@ -12,12 +12,17 @@
 struct graph_value {
     struct value value;
     struct value *lanes; /* GRAPH_LANES, or NULL if it does not derive from sizes and constants */
-    int node;            /* the producer */
+    int node;            /* the producer; -1: a constant made by fusion */
 };
 
 struct graph_port {
     const char *name;
     engine_value value;
+};
+
+struct graph_block {
+    void *data;
+    size_t bytes;
 };
 
 struct engine_graph {
@@ -33,13 +38,16 @@ struct engine_graph {
     int n_outputs, max_outputs;
     struct graph_port *outputs;
     int n_blocks, max_blocks;
-    void **blocks; /* elements of folded constants, freed with the graph */
+    struct graph_block *blocks; /* elements of folded constants, freed with the graph */
 };
 
 /* 64-byte aligned, at least 64 bytes; free() it. */
 void *block_alloc(size_t bytes);
 /* Hands a block over to the graph; false (and the block freed) when out of memory. */
-bool graph_own(struct engine_graph *graph, void *block);
+bool graph_own(struct engine_graph *graph, void *block, size_t bytes);
+/* A constant without a node, for passes over a finished graph. */
+engine_value graph_new_constant(struct engine_graph *graph, enum dtype dtype, const struct shape *shape,
+                                const void *data);
 
 /* Binds node's operands to values; step arrays come from arena. */
 int step_bind(struct step *step, const struct node *node, struct arena *arena);

@@ -1,10 +1,12 @@
 # src/engine: row 3
 libkerasd_a_SOURCES += \
-	src/engine/attrs.h src/engine/engine.h src/engine/engine_data.h src/engine/graph.h src/engine/graph_data.h \
+	src/engine/attrs.h src/engine/engine.h src/engine/engine_data.h src/engine/fuse.h \
+	src/engine/graph.h src/engine/graph_data.h \
 	src/engine/lookup.h src/engine/op.h src/engine/window.h \
 	src/engine/cache.c \
 	src/engine/compile.c \
 	src/engine/fold.c \
+	src/engine/fold_weights.c \
 	src/engine/fuse.c \
 	src/engine/graph.c \
 	src/engine/op.c \

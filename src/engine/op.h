@@ -32,6 +32,7 @@ struct value {
     enum dtype dtype;
     struct shape shape;
     const void *data;       /* the elements, or NULL if only a run yields them */
+    bool constant;          /* the same for all requests; data may be gone once it was packed */
     const int64_t *partial; /* while building: the elements of a size vector, SIZE_FREE where not known yet */
 };
 #define SIZE_FREE INT64_MIN
@@ -79,8 +80,7 @@ enum rows {
 
 enum op_flags {
     OP_VIEW = 1,     /* the result is operand 0 under another shape: no run, no memory */
-    OP_IN_PLACE = 2, /* result 0 may overwrite any operand of its own storage type and shape */
-    OP_OPAQUE = 4    /* never computed ahead (inputs, ops with packed weights) */
+    OP_OPAQUE = 2    /* never computed ahead (inputs, ops with packed weights) */
 };
 
 struct op {
@@ -88,6 +88,8 @@ struct op {
     unsigned flags;
     int n_required;      /* that many operands must be there; -1: all */
     unsigned shape_only; /* bit i: operand i matters by its shape only, not by its elements */
+    unsigned in_place;   /* bit i: result 0 may overwrite operand i of its own storage type and shape */
+    unsigned packs;      /* bit i: pack copies operand i, a run does not read it */
     int (*infer)(struct step *step, struct err *err);
     int (*pack)(struct node *node, const struct step *step, struct pack *pack, struct err *err); /* may be NULL */
     /* NULL, or: the size of the result that depends on operand 0's elements, which must be a model input (or a

@@ -100,7 +100,9 @@ static int conv_infer(struct step *step, struct err *err)
     if (size_differs(x->dim[n + 1], kernel->dim[n] * attrs->groups))
         return channels_differ(step, kernel->dim[n] * attrs->groups, err);
     status = conv_shape(step, kernel->dim, kernel->dim[n + 1], false, err);
-    return status ? status : product_check_bias(step, kernel->dim[n + 1], err);
+    if (!status)
+        status = product_check_bias(step, kernel->dim[n + 1], err);
+    return status ? status : product_check_add(step, err);
 }
 
 static int op_conv_pack(struct node *node, const struct step *step, struct pack *pack, struct err *err)
@@ -149,6 +151,8 @@ const struct op op_conv = {.name = "conv",
                            .flags = OP_OPAQUE,
                            .n_required = 2,
                            .infer = conv_infer,
+                           .in_place = 1u << PRODUCT_ADD,
+                           .packs = 1u << PRODUCT_KERNEL,
                            .pack = op_conv_pack,
                            .prepare = conv_prepare,
                            .run = op_conv_run,
@@ -230,7 +234,9 @@ static int conv_transpose_infer(struct step *step, struct err *err)
     if (size_differs(x->dim[n + 1], kernel->dim[n + 1]))
         return channels_differ(step, kernel->dim[n + 1], err);
     status = conv_shape(step, kernel->dim, kernel->dim[n], true, err);
-    return status ? status : product_check_bias(step, kernel->dim[n], err);
+    if (!status)
+        status = product_check_bias(step, kernel->dim[n], err);
+    return status ? status : product_check_add(step, err);
 }
 
 static void conv_transpose_for_packing(const struct step *step, struct conv *ret)
@@ -296,6 +302,8 @@ const struct op op_conv_transpose = {.name = "conv_transpose",
                                      .flags = OP_OPAQUE,
                                      .n_required = 2,
                                      .infer = conv_transpose_infer,
+                                     .in_place = 1u << PRODUCT_ADD,
+                                     .packs = 1u << PRODUCT_KERNEL,
                                      .pack = op_conv_transpose_pack,
                                      .prepare = conv_transpose_prepare,
                                      .run = op_conv_transpose_run,
@@ -347,7 +355,7 @@ static int local_conv_infer(struct step *step, struct err *err)
                        shape_text(kernel, a, sizeof(a)), shape_text(x, b, sizeof(b)));
     }
     int64_t count;
-    if (bias && (!bias->data || !shape_elements(&bias->shape, &count) || count != kernel->dim[0] * kernel->dim[2]))
+    if (bias && (!bias->constant || !shape_elements(&bias->shape, &count) || count != kernel->dim[0] * kernel->dim[2]))
         return err_set(err, KD_EINVAL, "the bias does not fit the kernel");
     return 0;
 }

@@ -65,7 +65,7 @@ static int unary_run(const struct step *step, const struct io *io, struct err *e
 }
 
 const struct op op_unary = {.name = "unary",
-                            .flags = OP_IN_PLACE,
+                            .in_place = 1,
                             .n_required = 1,
                             .infer = unary_infer,
                             .prepare = unary_prepare,
@@ -173,7 +173,7 @@ static int binary_run(const struct step *step, const struct io *io, struct err *
 }
 
 const struct op op_binary = {.name = "binary",
-                             .flags = OP_IN_PLACE,
+                             .in_place = 3,
                              .n_required = 2,
                              .infer = binary_infer,
                              .prepare = binary_prepare,
@@ -243,8 +243,8 @@ static int op_cast_run(const struct step *step, const struct io *io, struct err 
     return 0;
 }
 
-const struct op op_cast = {.name = "cast",
-                           .flags = OP_IN_PLACE,
+static const struct op op_cast = {.name = "cast",
+                           .in_place = 1,
                            .n_required = 1,
                            .infer = cast_infer,
                            .run = op_cast_run,
@@ -270,7 +270,7 @@ static int scale_shift_infer(struct step *step, struct err *err)
         if (!step->in[i])
             continue;
         const struct shape *factor = &step->in[i]->shape;
-        if (!step->in[i]->data || factor->rank != 1 || size_differs(factor->dim[0], shape->dim[shape->rank - 1]))
+        if (!step->in[i]->constant || factor->rank != 1 || size_differs(factor->dim[0], shape->dim[shape->rank - 1]))
             status = err_set(err, KD_EINVAL, "%s of shape %s does not fit %" PRId64 " channels",
                              i == 1 ? "a scale" : "a shift", shape_text(factor, text, sizeof(text)),
                              shape->dim[shape->rank - 1]);
@@ -305,7 +305,7 @@ static int scale_shift_run(const struct step *step, const struct io *io, struct 
 }
 
 const struct op op_scale_shift = {.name = "scale_shift",
-                                  .flags = OP_IN_PLACE,
+                                  .in_place = 1,
                                   .n_required = 1,
                                   .infer = scale_shift_infer,
                                   .prepare = scale_shift_prepare,

@@ -291,7 +291,7 @@ static enum rows band_rows(const struct step *step, const enum rows *in)
 }
 
 static const struct op op_band_part = {.name = "band_part",
-                                       .flags = OP_IN_PLACE,
+                                       .in_place = 1,
                                        .n_required = 1,
                                        .infer = band_infer,
                                        .run = band_run,

@@ -321,7 +321,7 @@ static int contrast_run(const struct step *step, const struct io *io, struct err
 }
 
 static const struct op op_auto_contrast = {.name = "auto_contrast",
-                                           .flags = OP_IN_PLACE,
+                                           .in_place = 1,
                                            .n_required = 1,
                                            .infer = contrast_infer,
                                            .run = contrast_run,

@@ -45,10 +45,6 @@ static enum rows rows_unless_axis_0(const struct step *step, const enum rows *in
 
 /* ---- transpose ---- */
 
-struct transpose_attrs {
-    int permutation[SHAPE_MAX_RANK];
-};
-
 static int transpose_infer(struct step *step, struct err *err)
 {
     const struct transpose_attrs *attrs = step->attrs;
@@ -79,7 +75,7 @@ static enum rows transpose_rows(const struct step *step, const enum rows *in)
     return in[0] == ROWS_EACH && attrs->permutation[0] != 0 ? ROWS_MIXED : in[0];
 }
 
-static const struct op op_transpose = {.name = "transpose",
+const struct op op_transpose = {.name = "transpose",
                                        .n_required = 1,
                                        .infer = transpose_infer,
                                        .prepare = transpose_prepare,

@@ -25,12 +25,23 @@ int product_check_bias(const struct step *step, int64_t channels, struct err *er
     char text[128];
     if (!bias)
         return 0;
-    if (!bias->data || !dtype_is_float(bias->dtype))
+    if (!bias->constant || !dtype_is_float(bias->dtype))
         return err_set(err, KD_EINVAL, "the bias must be a constant of floats");
     if (bias->shape.rank != 1 || bias->shape.dim[0] != channels)
         return err_set(err, KD_EINVAL, "the bias has shape %s where (%" PRId64 ",) fits the kernel",
                        shape_text(&bias->shape, text, sizeof(text)), channels);
     return 0;
+}
+
+/* The tensor to add has the result's shape: fusion saw to that, save for sizes that no request should differ in. */
+int product_check_add(const struct step *step, struct err *err)
+{
+    const struct value *add = step->in[PRODUCT_ADD];
+    char a[128], b[128];
+    if (!add || !step->exact || shape_equal(&add->shape, &step->out[0]->shape))
+        return 0;
+    return err_set(err, KD_EINVAL, "the sum of shapes %s and %s", shape_text(&step->out[0]->shape, a, sizeof(a)),
+                   shape_text(&add->shape, b, sizeof(b)));
 }
 
 /* x and kernel are floats, the kernel a constant of this rank. */
@@ -43,7 +54,7 @@ int product_check_kernel(const struct step *step, int rank, struct err *err)
         status = step_need_float(step, PRODUCT_KERNEL, err);
     if (status)
         return status;
-    if (!kernel->data)
+    if (!kernel->constant)
         return err_set(err, KD_EINVAL, "the kernel must be a constant");
     if (kernel->shape.rank != rank)
         return err_set(err, KD_EINVAL, "the kernel must have %d axes, found shape %s", rank,
@@ -77,7 +88,8 @@ static int dense_infer(struct step *step, struct err *err)
     }
     step_like(step, 0, PRODUCT_X);
     step->out[0]->shape.dim[x->rank - 1] = kernel->dim[1];
-    return product_check_bias(step, kernel->dim[1], err);
+    status = product_check_bias(step, kernel->dim[1], err);
+    return status ? status : product_check_add(step, err);
 }
 
 static int dense_pack(struct node *node, const struct step *step, struct pack *pack, struct err *err)
@@ -126,6 +138,8 @@ const struct op op_dense = {.name = "dense",
                             .flags = OP_OPAQUE,
                             .n_required = 2,
                             .infer = dense_infer,
+                            .in_place = 1u << PRODUCT_ADD,
+                            .packs = 1u << PRODUCT_KERNEL,
                             .pack = dense_pack,
                             .prepare = dense_prepare,
                             .run = dense_run,

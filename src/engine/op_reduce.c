@@ -200,7 +200,7 @@ static enum rows softmax_rows(const struct step *step, const enum rows *in)
 }
 
 static const struct op op_softmax = {.name = "softmax",
-                                     .flags = OP_IN_PLACE,
+                                     .in_place = 1,
                                      .n_required = 1,
                                      .infer = softmax_infer,
                                      .prepare = softmax_prepare,
@@ -311,7 +311,7 @@ static enum rows normalize_rows(const struct step *step, const enum rows *in)
 }
 
 const struct op op_normalize = {.name = "normalize",
-                                .flags = OP_IN_PLACE,
+                                .in_place = 1,
                                 .n_required = 1,
                                 .infer = normalize_infer,
                                 .prepare = normalize_prepare,

@@ -28,7 +28,7 @@ static int weight_fits(const struct step *step, int i, const char *name, const s
 {
     const struct value *weight = step->in[i];
     char a[128], b[128];
-    if (!weight->data || !dtype_is_float(weight->dtype) || !shape_compatible(&weight->shape, wanted))
+    if (!weight->constant || !dtype_is_float(weight->dtype) || !shape_compatible(&weight->shape, wanted))
         return err_set(err, KD_EINVAL, "the %s has shape %s where a constant of %s fits", name,
                        shape_text(&weight->shape, a, sizeof(a)), shape_text(wanted, b, sizeof(b)));
     return 0;
@@ -176,7 +176,7 @@ static enum rows sequence_rows(const struct step *step, const enum rows *in)
 {
     enum rows rows = ROWS_FREE;
     for (int i = 0; i < step->n_in; i++) {
-        if (!step->in[i] || step->in[i]->data)
+        if (!step->in[i] || step->in[i]->constant)
             continue;
         if (rows != ROWS_FREE && in[i] != rows)
             return ROWS_MIXED;
@@ -189,6 +189,7 @@ static const struct op op_rnn = {.name = "rnn",
                                  .flags = OP_OPAQUE,
                                  .n_required = 3,
                                  .infer = rnn_infer,
+                                 .packs = 1u << RNN_KERNEL | 1u << RNN_RECURRENT | 1u << RNN_BIAS,
                                  .pack = op_rnn_pack,
                                  .prepare = rnn_prepare,
                                  .run = op_rnn_run,
@@ -372,6 +373,7 @@ static const struct op op_conv_lstm = {.name = "conv_lstm",
                                        .flags = OP_OPAQUE,
                                        .n_required = 3,
                                        .infer = conv_lstm_infer,
+                                       .packs = 1u << RNN_KERNEL | 1u << RNN_RECURRENT,
                                        .pack = op_conv_lstm_pack,
                                        .prepare = conv_lstm_prepare,
                                        .run = op_conv_lstm_run,

@@ -46,7 +46,7 @@ static enum rows cumsum_rows(const struct step *step, const enum rows *in)
 }
 
 static const struct op op_cumsum = {.name = "cumsum",
-                                    .flags = OP_IN_PLACE,
+                                    .in_place = 1,
                                     .n_required = 1,
                                     .infer = cumsum_infer,
                                     .run = cumsum_run,

@@ -30,7 +30,7 @@ static const struct op op_constant = {
 engine_value engine_constant(struct engine_graph *graph, enum dtype dtype, const struct shape *shape,
                              const void *data)
 {
-    struct value constant = {.dtype = dtype, .shape = *shape, .data = data};
+    struct value constant = {.dtype = dtype, .shape = *shape, .data = data, .constant = true};
     return graph_add(graph, &op_constant, &constant, sizeof(constant), NULL, 0, 1);
 }
 
@@ -56,7 +56,7 @@ engine_value engine_constant_copy(struct engine_graph *graph, enum dtype dtype, 
     if (!tensor_bytes(dtype, shape, &bytes) || !shape_elements(shape, &n))
         return engine_graph_fail(graph, KD_EINVAL, "%s: a constant needs known sizes", graph->scope);
     void *block = block_alloc(bytes);
-    if (!block || !graph_own(graph, block))
+    if (!block || !graph_own(graph, block, bytes))
         return engine_graph_fail(graph, KD_ENOMEM, "out of memory while building the model's graph");
     memcpy(block, data, bytes);
     if (dtype_storage(dtype) == STORAGE_STR && !copy_strings(graph, block, n))

@@ -75,8 +75,8 @@ static int chunk_of(struct placer *placer, engine_value value)
 {
     const struct value *known = &placer->plan->trace.values[value];
     if (placer->chunk[value] < 0) {
-        KD_ASSERT(known->data);
-        int chunk = new_chunk(placer, PLACE_KNOWN, 0, 0);
+        KD_ASSERT(known->data || known->constant); /* packed weights are not read as they were */
+        int chunk = new_chunk(placer, known->data ? PLACE_KNOWN : PLACE_NONE, 0, 0);
         placer->chunks[chunk].place.data = known->data;
         join(placer, value, chunk);
     }
@@ -87,10 +87,8 @@ static int chunk_of(struct placer *placer, engine_value value)
 static int find_in_place(struct placer *placer, const struct step *step, int index)
 {
     const struct node *node = step->node;
-    if (!(node->op->flags & OP_IN_PLACE))
-        return -1;
     for (int k = 0; k < node->n_inputs; k++) {
-        if (!reads_elements(node, k) || step->in[k]->data)
+        if (!(node->op->in_place >> k & 1) || !reads_elements(node, k) || step->in[k]->data || step->in[k]->constant)
             continue;
         const struct chunk *chunk = &placer->chunks[placer->chunk[node->inputs[k]]];
         bool fits = chunk->place.kind == PLACE_ARENA && chunk->last == index &&

@@ -16,21 +16,38 @@
 #include "base/size.h"
 #include "engine/engine_data.h"
 
-/* Powers of two pass encoder-decoder models; an odd one finds models that mix rows when sizes do not divide. */
-static const int64_t trial_sizes[] = {64, 256, 224, 299, 16, 1024, 7, 1};
+/* Zero: every open size is another one. Powers of two pass encoder-decoder models. */
+static const int64_t trial_sizes[] = {0, 64, 256, 224, 299, 16, 1024, 7, 1};
+#define DISTINCT_FIRST 64
+#define DISTINCT_STEP 32
 static const int64_t trial_batches[2] = {2, 3};
 
 static void trial_shapes(const struct engine *engine, int64_t batch, int64_t size, struct shape *ret)
 {
     const struct engine_graph *graph = engine->graph;
     for (int i = 0; i < engine->n_measures; i++)
-        ret[graph->n_inputs + i] = shape_of(1, (int)size);
+        ret[graph->n_inputs + i] = shape_of(1, size ? (int)size : DISTINCT_FIRST);
+    int64_t distinct = DISTINCT_FIRST;
     for (int i = 0; i < graph->n_inputs; i++) {
         ret[i] = graph->values[graph->inputs[i].value].value.shape;
-        for (int k = 0; k < ret[i].rank; k++)
-            if (ret[i].dim[k] == SHAPE_UNKNOWN)
-                ret[i].dim[k] = k ? size : batch;
+        for (int k = 0; k < ret[i].rank; k++) {
+            if (ret[i].dim[k] != SHAPE_UNKNOWN)
+                continue;
+            ret[i].dim[k] = k == 0 ? batch : size ? size : distinct;
+            distinct += k == 0 ? 0 : DISTINCT_STEP;
+        }
     }
+}
+
+static int count_open(const struct engine_graph *graph)
+{
+    int n = 0;
+    for (int i = 0; i < graph->n_inputs; i++) {
+        const struct shape *shape = &graph->values[graph->inputs[i].value].value.shape;
+        for (int k = 1; k < shape->rank; k++)
+            n += shape->dim[k] == SHAPE_UNKNOWN;
+    }
+    return n;
 }
 
 /* Both traces or neither. */
@@ -135,6 +152,15 @@ static int judge(struct engine *engine, const struct trace trials[2], struct err
     return status;
 }
 
+/* Without them fusion is more careful: no error when out of memory. */
+static void keep_shapes(struct engine *engine, const struct trace *trial)
+{
+    size_t n = (size_t)engine->graph->n_values;
+    engine->trial_shapes = calloc(n + 1, sizeof(*engine->trial_shapes));
+    for (size_t i = 0; i < n && engine->trial_shapes; i++)
+        engine->trial_shapes[i] = trial->values[i].shape;
+}
+
 int engine_judge_rows(struct engine *engine, struct err *err)
 {
     struct shape *shapes = calloc(engine_key_length(engine) + 1, sizeof(*shapes));
@@ -142,12 +168,17 @@ int engine_judge_rows(struct engine *engine, struct err *err)
     int status = KD_EINVAL;
     if (!shapes)
         return err_set(err, KD_ENOMEM, "out of memory while compiling the model");
-    for (size_t i = 0; i < KD_COUNT(trial_sizes) && status && status != KD_ENOMEM; i++)
+    bool distinct = false;
+    for (size_t i = 0; i < KD_COUNT(trial_sizes) && status && status != KD_ENOMEM; i++) {
         status = try_size(engine, trial_sizes[i], shapes, trials, err);
+        distinct = !trial_sizes[i];
+    }
     free(shapes);
     if (status)
         return status == KD_EUNSUPPORTED || status == KD_ENOMEM ? status : 0;
     status = judge(engine, trials, err);
+    if (!status && (distinct || count_open(engine->graph) <= 1))
+        keep_shapes(engine, &trials[0]);
     trace_done(&trials[0]);
     trace_done(&trials[1]);
     return status;

@@ -22,6 +22,7 @@ void window_conv(const struct window_attrs *attrs, const struct shape *x, const 
 
 double product_cost_us(double macs, double weight_bytes);
 int product_check_bias(const struct step *step, int64_t channels, struct err *err);
+int product_check_add(const struct step *step, struct err *err);
 int product_check_kernel(const struct step *step, int rank, struct err *err);
 void product_epilogue(const struct step *step, const struct io *io, int64_t channels, struct gemm_epilogue *ret);
 

@@ -153,6 +153,66 @@ static inline void case_run_all(const struct engine_case *tests, size_t n)
         case_run(&tests[i]);
 }
 
+/* ---- comparing two engines on made-up inputs ---- */
+
+/* Numbers between -1 and 1, the same in every run. */
+static inline float case_random(uint32_t *seed)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return (float)(int32_t)*seed / 2147483648.0f;
+}
+
+/* A float input of this shape; free() its data. */
+static inline struct tensor case_random_input(const struct shape *shape, uint32_t seed)
+{
+    struct case_tensor wanted = {.dtype = DTYPE_FLOAT32, .shape = *shape};
+    struct tensor tensor = {.dtype = DTYPE_FLOAT32, .shape = *shape, .data = case_block(&wanted, false)};
+    int64_t n = 0;
+    shape_elements(shape, &n);
+    for (int64_t i = 0; i < n; i++)
+        tensor_f32(&tensor)[i] = case_random(&seed);
+    return tensor;
+}
+
+/* Runs; outputs are allocated here, free() their data. False (and a sentence printed) on failure. */
+static inline bool case_outputs(const char *name, struct engine *engine, const struct tensor *in, struct tensor *out)
+{
+    struct engine_plan *plan = NULL;
+    struct err err = {0};
+    if (engine_plan_get_for(engine, in, &plan, &err)) {
+        printf("\n%s: %s\n", name, err.text);
+        return false;
+    }
+    for (size_t i = 0; i < engine_n_outputs(engine); i++) {
+        struct case_tensor wanted = {engine_output_dtype(engine, i), *engine_plan_output_shape(plan, i), NULL};
+        out[i] = (struct tensor){.data = case_block(&wanted, false)};
+    }
+    struct engine_worker *worker = engine_worker_new();
+    int status = engine_run(plan, worker, in, out, &err);
+    if (status)
+        printf("\n%s: %s\n", name, err.text);
+    engine_worker_free(worker);
+    engine_plan_put(plan);
+    return status == 0;
+}
+
+/* The largest difference of two float tensors relative to their largest element; infinite if shapes differ. */
+static inline float case_difference(const struct tensor *a, const struct tensor *b)
+{
+    int64_t n = 0;
+    float largest = 1e-30f, difference = 0;
+    if (!shape_equal(&a->shape, &b->shape) || !shape_elements(&a->shape, &n))
+        return INFINITY;
+    for (int64_t i = 0; i < n; i++) {
+        float x = tensor_f32(a)[i], y = tensor_f32(b)[i], d = fabsf(x - y);
+        if (isnan(x) != isnan(y))
+            return INFINITY;
+        largest = fabsf(y) > largest ? fabsf(y) : largest;
+        difference = d > difference ? d : difference;
+    }
+    return difference / largest;
+}
+
 /* ---- for builders ---- */
 
 #define ANY SHAPE_UNKNOWN
