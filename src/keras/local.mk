@@ -49,6 +49,13 @@ libkerasd_a_SOURCES += \
 libkerasd_a_SOURCES += \
 	src/keras/attention.c src/keras/attention.h \
 	src/keras/multi_head.c
+# preprocessing
+libkerasd_a_SOURCES += \
+	src/keras/categorical.c src/keras/categorical.h \
+	src/keras/lookup.c \
+	src/keras/preprocessing.c \
+	src/keras/random.c \
+	src/keras/text.c
 # recurrent layers and wrappers
 libkerasd_a_SOURCES += \
 	src/keras/bidirectional.c \

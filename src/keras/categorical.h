@@ -1,0 +1,44 @@
+/* Categorical: what the layers share that turn categories into numbers. */
+#ifndef KD_KERAS_CATEGORICAL_H
+#define KD_KERAS_CATEGORICAL_H
+
+#include "base/str.h"
+#include "keras/layer.h"
+
+enum categorical_mode {
+    CATEGORICAL_INT,
+    CATEGORICAL_ONE_HOT,
+    CATEGORICAL_MULTI_HOT,
+    CATEGORICAL_COUNT,
+    CATEGORICAL_TF_IDF
+};
+
+/* config.output_mode, old names included; warns about sparse outputs, which are served dense. */
+enum categorical_mode categorical_read_mode(struct keras_layer *layer, enum categorical_mode absent);
+/* ids [..., L] by mode: INT as they are; ONE_HOT [..., L, depth] ([..., depth] if L is 1); the others [..., depth] over
+ * the last axis. weights: like ids or ENGINE_NONE. The result has the layer's dtype: int64 for INT unless the config
+ * names another integer type. */
+engine_value categorical_encode(const struct keras_layer *layer, struct keras_call *call, engine_value ids,
+                                engine_value weights, enum categorical_mode mode, int64_t depth);
+
+/* A vocabulary: special tokens first, then the tokens of config.vocabulary. */
+struct categorical_vocabulary {
+    bool is_string;
+    int64_t n_tokens;      /* without special tokens */
+    const void *tokens;    /* struct str_view or int64_t [n_tokens] */
+    int64_t n_oov;
+    bool has_mask;
+    struct str_view mask_text, oov_text; /* strings */
+    int64_t mask_number, oov_number;     /* integers */
+};
+/* Reads vocabulary, num_oov_indices, mask_token and oov_token; sticky error if there is no vocabulary. */
+void categorical_read_vocabulary(struct keras_layer *layer, bool is_string, struct categorical_vocabulary *ret);
+/* The keys and values of engine_lookup: tokens from `start` on, the mask token (if it counts) to 0. */
+void categorical_table(const struct categorical_vocabulary *vocabulary, const struct keras_layer *layer,
+                       struct keras_call *call, int64_t start, bool with_mask, engine_value *ret_keys,
+                       engine_value *ret_values);
+/* config.idf_weights laid over special tokens and vocabulary: float32 constant [depth]. */
+engine_value categorical_idf(const struct keras_layer *layer, struct keras_call *call, const cJSON *weights,
+                             int64_t n_special, int64_t depth);
+
+#endif

@@ -1,0 +1,278 @@
+/* StringLookup and IntegerLookup, and the vocabularies that TextVectorization shares with them.
+ *
+ * Ids count from the mask token (0, if there is one and the output is ids), over the buckets for unknown tokens, to the
+ * vocabulary in its order. A vocabulary that was adapted to data is not in an .h5 file; only one that was given to the
+ * constructor stands in the config. In modes other than ids the mask token takes no column and is not counted. */
+#include <math.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "keras/categorical.h"
+#include "keras/json.h"
+
+/* ---- vocabulary ---- */
+
+static struct str_view text_of(const cJSON *json)
+{
+    struct str_view text = {cJSON_IsString(json) ? json->valuestring : "", 0};
+    text.length = strlen(text.data);
+    return text;
+}
+
+static bool read_token(struct categorical_vocabulary *vocabulary, const cJSON *item, void *tokens, int64_t i)
+{
+    if (vocabulary->is_string) {
+        ((struct str_view *)tokens)[i] = text_of(item);
+        return cJSON_IsString(item);
+    }
+    return keras_json_int(item, &((int64_t *)tokens)[i]);
+}
+
+static bool is_special(const struct categorical_vocabulary *vocabulary, const cJSON *item, bool mask)
+{
+    struct str_view text = mask ? vocabulary->mask_text : vocabulary->oov_text;
+    int64_t number;
+    if (vocabulary->is_string)
+        return cJSON_IsString(item) && str_view_equal(text, item->valuestring);
+    return keras_json_int(item, &number) && number == (mask ? vocabulary->mask_number : vocabulary->oov_number);
+}
+
+/* A list may begin with the special tokens themselves; then they are skipped. */
+static const cJSON *skip_special(const struct categorical_vocabulary *vocabulary, const cJSON *list)
+{
+    const cJSON *item = list->child;
+    if (vocabulary->has_mask) {
+        if (!item || !is_special(vocabulary, item, true))
+            return list->child;
+        item = item->next;
+    }
+    for (int64_t i = 0; i < vocabulary->n_oov; i++, item = item->next)
+        if (!item || !is_special(vocabulary, item, false))
+            return list->child;
+    return item;
+}
+
+static void read_special(struct keras_layer *layer, struct categorical_vocabulary *vocabulary)
+{
+    const cJSON *mask = keras_config_json(layer, "mask_token"), *oov = keras_config_json(layer, "oov_token");
+    mask = mask ? mask : keras_config_json(layer, "mask_value");
+    oov = oov ? oov : keras_config_json(layer, "oov_value");
+    vocabulary->has_mask = mask != NULL;
+    vocabulary->n_oov = keras_config_int(layer, "num_oov_indices", 1, 0);
+    vocabulary->oov_number = -1;
+    if (vocabulary->is_string) {
+        vocabulary->mask_text = text_of(mask);
+        vocabulary->oov_text = oov ? text_of(oov) : (struct str_view){"[UNK]", 5};
+        return;
+    }
+    if (mask && !keras_json_int(mask, &vocabulary->mask_number))
+        keras_config_fail(layer, "config key 'mask_token': expected an integer");
+    if (oov && !keras_json_int(oov, &vocabulary->oov_number))
+        keras_config_fail(layer, "config key 'oov_token': expected an integer");
+}
+
+static void read_tokens(struct keras_layer *layer, const cJSON *list, struct categorical_vocabulary *vocabulary)
+{
+    size_t size = vocabulary->is_string ? sizeof(struct str_view) : sizeof(int64_t);
+    void *tokens = arena_calloc(layer->arena, (size_t)cJSON_GetArraySize(list) + 1, size);
+    if (!tokens) {
+        keras_config_fail(layer, "out of memory");
+        return;
+    }
+    for (const cJSON *item = skip_special(vocabulary, list); item; item = item->next)
+        if (!read_token(vocabulary, item, tokens, vocabulary->n_tokens++))
+            keras_config_fail(layer, "config key 'vocabulary': expected a list of %s",
+                              vocabulary->is_string ? "strings" : "integers");
+    vocabulary->tokens = tokens;
+}
+
+void categorical_read_vocabulary(struct keras_layer *layer, bool is_string, struct categorical_vocabulary *ret)
+{
+    const cJSON *list = keras_json_unwrap(keras_config_json(layer, "vocabulary"));
+    ret->is_string = is_string;
+    read_special(layer, ret);
+    if (cJSON_IsString(list))
+        keras_config_fail(layer, "the vocabulary lies in a file of its own, '%.100s', which is not part of the model",
+                          list->valuestring);
+    else if (!cJSON_IsArray(list) || !list->child)
+        keras_config_fail(layer, "the file holds no vocabulary (Keras does not save one that was adapted to data)");
+    else
+        read_tokens(layer, list, ret);
+}
+
+static engine_value token_constant(const struct categorical_vocabulary *vocabulary, struct keras_call *call,
+                                   const void *data, int64_t n)
+{
+    struct shape shape = shape_of(1, n);
+    return engine_constant_copy(call->graph, vocabulary->is_string ? DTYPE_STRING : DTYPE_INT64, &shape, data);
+}
+
+void categorical_table(const struct categorical_vocabulary *vocabulary, const struct keras_layer *layer,
+                       struct keras_call *call, int64_t start, bool with_mask, engine_value *ret_keys,
+                       engine_value *ret_values)
+{
+    size_t size = vocabulary->is_string ? sizeof(struct str_view) : sizeof(int64_t);
+    int64_t n = vocabulary->n_tokens, extra = vocabulary->has_mask;
+    char *keys = arena_calloc(layer->arena, (size_t)(n + 1), size);
+    int64_t *values = arena_calloc(layer->arena, (size_t)(n + 1), sizeof(*values));
+    if (!keys || !values) {
+        *ret_keys = *ret_values = engine_graph_fail(call->graph, KD_ENOMEM, "out of memory");
+        return;
+    }
+    memcpy(keys, vocabulary->tokens, (size_t)n * size);
+    for (int64_t i = 0; i < n; i++)
+        values[i] = start + i;
+    memcpy(keys + (size_t)n * size,
+           vocabulary->is_string ? (const void *)&vocabulary->mask_text : (const void *)&vocabulary->mask_number, size);
+    values[n] = with_mask ? 0 : -1;
+    struct shape shape = shape_of(1, n + extra);
+    *ret_keys = token_constant(vocabulary, call, keys, n + extra);
+    *ret_values = engine_constant_copy(call->graph, DTYPE_INT64, &shape, values);
+}
+
+/* Special tokens have no frequency of their own: they get the mean. Columns behind the vocabulary get zero. */
+engine_value categorical_idf(const struct keras_layer *layer, struct keras_call *call, const cJSON *weights,
+                             int64_t n_special, int64_t depth)
+{
+    const cJSON *list = keras_json_unwrap(weights), *item;
+    int64_t n = cJSON_GetArraySize(list), at = 0;
+    float *row = arena_calloc(layer->arena, (size_t)depth + 1, sizeof(*row));
+    double sum = 0, number;
+    if (!row)
+        return engine_graph_fail(call->graph, KD_ENOMEM, "out of memory");
+    if (n < 1 || n > depth)
+        return engine_graph_fail(call->graph, KD_EFORMAT, "config key 'idf_weights' holds %lld numbers for %lld columns",
+                                 (long long)n, (long long)depth);
+    cJSON_ArrayForEach(item, list)
+    {
+        if (!keras_json_number(item, &number))
+            return engine_graph_fail(call->graph, KD_EFORMAT, "config key 'idf_weights': expected numbers");
+        sum += number;
+    }
+    bool has_special = n + n_special > depth;
+    for (; at < n_special && !has_special; at++)
+        row[at] = (float)(sum / (double)n);
+    cJSON_ArrayForEach(item, list)
+    {
+        row[at++] = (float)item->valuedouble;
+    }
+    struct shape shape = shape_of(1, depth);
+    return engine_constant_copy(call->graph, DTYPE_FLOAT32, &shape, row);
+}
+
+/* ---- StringLookup, IntegerLookup ---- */
+
+struct lookup {
+    struct categorical_vocabulary vocabulary;
+    enum categorical_mode mode;
+    bool invert;
+    int64_t depth; /* columns of the modes other than ids */
+    const cJSON *idf_weights;
+};
+
+static int parse(struct keras_layer *layer, bool is_string)
+{
+    struct lookup *params = keras_params(layer, sizeof(*params));
+    if (!params)
+        return 0;
+    keras_config_ignore(layer, (const char *const[]){"vocabulary_dtype", "vocabulary_size", "encoding",
+                                                     "has_input_vocabulary", NULL});
+    categorical_read_vocabulary(layer, is_string, &params->vocabulary);
+    params->mode = categorical_read_mode(layer, CATEGORICAL_INT);
+    params->invert = keras_config_bool(layer, "invert", false);
+    params->idf_weights = keras_config_json(layer, "idf_weights");
+    params->depth = params->vocabulary.n_oov + params->vocabulary.n_tokens;
+    int64_t max_tokens = keras_config_int(layer, "max_tokens", 0, 1);
+    if (keras_config_bool(layer, "pad_to_max_tokens", false) && max_tokens > params->depth)
+        params->depth = max_tokens;
+    if (params->mode == CATEGORICAL_TF_IDF && !params->idf_weights)
+        return keras_config_fail(layer, "output_mode \"tf_idf\" without idf_weights in the config");
+    const char *method = keras_config_string(layer, "oov_method", "floormod");
+    if (params->vocabulary.n_oov > 1 &&
+        ((!is_string && strcmp(method, "floormod") != 0) || keras_config_has(layer, "salt")))
+        return keras_config_fail(layer, "unknown tokens hashed with oov_method \"%.40s\" or a salt are not served", method);
+    return 0;
+}
+
+static int parse_string(struct keras_layer *layer, struct err *err)
+{
+    return parse(layer, true);
+}
+
+static int parse_integer(struct keras_layer *layer, struct err *err)
+{
+    return parse(layer, false);
+}
+
+/* Ids to tokens: the whole table, with one more unknown token for ids outside of it. */
+static engine_value invert(const struct keras_layer *layer, struct keras_call *call, engine_value ids)
+{
+    const struct lookup *params = layer->params;
+    const struct categorical_vocabulary *vocabulary = &params->vocabulary;
+    struct engine_graph *graph = call->graph;
+    size_t size = vocabulary->is_string ? sizeof(struct str_view) : sizeof(int64_t);
+    int64_t n = (int64_t)vocabulary->has_mask + vocabulary->n_oov, all = n + vocabulary->n_tokens;
+    char *tokens = arena_calloc(layer->arena, (size_t)(all + 1), size);
+    const void *oov = vocabulary->is_string ? (const void *)&vocabulary->oov_text : &vocabulary->oov_number;
+    if (!tokens)
+        return engine_graph_fail(graph, KD_ENOMEM, "out of memory");
+    for (int64_t i = 0; i <= all; i++)
+        memcpy(tokens + (size_t)i * size, oov, size);
+    if (vocabulary->has_mask)
+        memcpy(tokens, vocabulary->is_string ? (const void *)&vocabulary->mask_text : &vocabulary->mask_number, size);
+    memcpy(tokens + (size_t)n * size, vocabulary->tokens, (size_t)vocabulary->n_tokens * size);
+    engine_value table = token_constant(vocabulary, call, tokens, all + 1);
+    ids = engine_cast(graph, ids, DTYPE_INT64);
+    engine_value above = engine_binary(graph, BINARY_GREATER_EQUAL, ids, keras_scalar(call, ids, (double)all));
+    engine_value below = engine_binary(graph, BINARY_LESS, ids, keras_scalar(call, ids, 0));
+    engine_value outside = engine_binary(graph, BINARY_LOGICAL_OR, above, below);
+    ids = engine_select(graph, outside, keras_scalar(call, ids, (double)all), ids);
+    return engine_gather(graph, table, ids, 0, 0, ENGINE_BOUNDS_ERROR);
+}
+
+static int lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
+{
+    const struct lookup *params = layer->params;
+    const struct categorical_vocabulary *vocabulary = &params->vocabulary;
+    engine_value x = call->inputs[0].value, keys, values;
+    if (params->invert) {
+        keras_call_return(call, 0, invert(layer, call, x));
+        return 0;
+    }
+    if (!vocabulary->is_string)
+        x = engine_cast(call->graph, x, DTYPE_INT64);
+    bool ids_wanted = params->mode == CATEGORICAL_INT;
+    int64_t oov_start = vocabulary->has_mask && ids_wanted;
+    categorical_table(vocabulary, layer, call, oov_start + vocabulary->n_oov, ids_wanted, &keys, &values);
+    engine_value ids = engine_lookup(call->graph, x, keys, values, oov_start, vocabulary->n_oov);
+    engine_value y = categorical_encode(layer, call, ids, ENGINE_NONE, params->mode, params->depth);
+    if (params->mode == CATEGORICAL_TF_IDF)
+        y = engine_binary(call->graph, BINARY_MULTIPLY, y,
+                          categorical_idf(layer, call, params->idf_weights, vocabulary->n_oov, params->depth));
+    keras_call_return(call, 0, y);
+    return 0;
+}
+
+const struct keras_class keras_class_string_lookup = {
+    .names = (const char *const[]){"StringLookup", NULL},
+    .family = "Preprocessing",
+    .doc = "vocabularies given to the constructor (Keras does not save adapted ones in .h5); every output_mode, invert",
+    .support = KERAS_SERVED,
+    .mask = KERAS_MASK_DROP,
+    .keeps_inputs = true,
+    .parse = parse_string,
+    .lower = lower,
+};
+
+const struct keras_class keras_class_integer_lookup = {
+    .names = (const char *const[]){"IntegerLookup", NULL},
+    .family = "Preprocessing",
+    .doc = "vocabularies given to the constructor (Keras does not save adapted ones in .h5); every output_mode, invert",
+    .support = KERAS_SERVED,
+    .mask = KERAS_MASK_DROP,
+    .keeps_inputs = true,
+    .parse = parse_integer,
+    .lower = lower,
+};

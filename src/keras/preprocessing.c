@@ -1,0 +1,276 @@
+/* Picture preprocessing: Rescaling, Resizing, CenterCrop, AutoContrast.
+ *
+ * tf.keras gives floats whatever came in; Keras 3's Resizing gives the type that came in, integers rounded (truncated
+ * before 3.6). Everything is channels-last inside; channels_first pictures are turned and turned back. */
+#include <string.h>
+
+#include "base/err.h"
+#include "keras/json.h"
+#include "keras/layer.h"
+
+/* The float type that a layer computes in. */
+static enum dtype float_type(const struct keras_layer *layer)
+{
+    return dtype_is_float(layer->compute_dtype) ? layer->compute_dtype : DTYPE_FLOAT32;
+}
+
+/* ---- Rescaling ---- */
+
+struct rescaling {
+    const cJSON *scale, *offset; /* a number or one per channel; offset may be missing */
+};
+
+static int rescaling_parse(struct keras_layer *layer, struct err *err)
+{
+    struct rescaling *params = keras_params(layer, sizeof(*params));
+    if (!params)
+        return 0;
+    params->scale = keras_config_json(layer, "scale");
+    params->offset = keras_config_json(layer, "offset");
+    keras_config_ignore(layer, (const char *const[]){"data_format", NULL});
+    return params->scale ? 0 : keras_config_fail(layer, "config key 'scale' is missing");
+}
+
+static engine_value rescaling_factor(struct keras_call *call, const cJSON *json, enum dtype dtype)
+{
+    return json ? keras_constant_json(call, json, dtype) : ENGINE_NONE;
+}
+
+/* A number as one per channel, so that the op can be folded into its neighbours. */
+static engine_value per_channel(struct keras_call *call, engine_value number, int64_t channels)
+{
+    if (number == ENGINE_NONE || engine_rank(call->graph, number) > 0)
+        return number;
+    engine_value row = engine_reshape(call->graph, number, (const int64_t[]){1}, 1);
+    return engine_repeat(call->graph, row, 0, channels);
+}
+
+static int rescaling_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
+{
+    const struct rescaling *params = layer->params;
+    struct engine_graph *graph = call->graph;
+    enum dtype dtype = float_type(layer);
+    engine_value x = engine_cast(graph, call->inputs[0].value, dtype);
+    int64_t channels = x == ENGINE_NONE || engine_rank(graph, x) < 2 ? SHAPE_UNKNOWN : engine_dim(graph, x, -1);
+    bool foldable = dtype == DTYPE_FLOAT32 && channels > 0;
+    engine_value scale = rescaling_factor(call, params->scale, dtype);
+    engine_value offset = rescaling_factor(call, params->offset, dtype);
+    foldable = foldable && engine_rank(graph, scale) < 2 && (offset == ENGINE_NONE || engine_rank(graph, offset) < 2);
+    if (foldable) {
+        x = engine_scale_shift(graph, x, per_channel(call, scale, channels), per_channel(call, offset, channels));
+    } else {
+        x = engine_binary(graph, BINARY_MULTIPLY, x, scale);
+        x = offset == ENGINE_NONE ? x : engine_binary(graph, BINARY_ADD, x, offset);
+    }
+    keras_call_return(call, 0, x);
+    return 0;
+}
+
+const struct keras_class keras_class_rescaling = {
+    .names = (const char *const[]){"Rescaling", NULL},
+    .family = "Preprocessing",
+    .doc = "scale and offset as numbers or one per channel",
+    .support = KERAS_SERVED,
+    .mask = KERAS_MASK_PASS,
+    .parse = rescaling_parse,
+    .lower = rescaling_lower,
+};
+
+/* ---- Resizing ---- */
+
+struct picture {
+    struct engine_resize resize;
+    bool channels_first;
+};
+
+static void read_size(struct keras_layer *layer, struct picture *params)
+{
+    params->resize.size[0] = keras_config_int(layer, "height", 0, 1);
+    params->resize.size[1] = keras_config_int(layer, "width", 0, 1);
+    params->channels_first = keras_config_channels_first(layer);
+    if (!params->resize.size[0] || !params->resize.size[1])
+        keras_config_fail(layer, "config keys 'height' and 'width' must be there");
+}
+
+static int resizing_parse(struct keras_layer *layer, struct err *err)
+{
+    static const char *const methods[] = {"nearest", "bilinear", "bicubic", "area", "lanczos3", "lanczos5", "gaussian",
+                                          "mitchellcubic", NULL};
+    struct picture *params = keras_params(layer, sizeof(*params));
+    if (!params)
+        return 0;
+    read_size(layer, params);
+    struct engine_resize *resize = &params->resize;
+    resize->method = (enum resize_method)keras_config_choice(layer, "interpolation", methods, RESIZE_BILINEAR);
+    resize->grid = RESIZE_HALF_PIXEL;
+    resize->antialias = keras_config_bool(layer, "antialias", false);
+    resize->crop_to_aspect_ratio = keras_config_bool(layer, "crop_to_aspect_ratio", false);
+    resize->pad_to_aspect_ratio = keras_config_bool(layer, "pad_to_aspect_ratio", false);
+    resize->fill = (float)keras_config_float(layer, "fill_value", 0);
+    const char *fill_mode = keras_config_string(layer, "fill_mode", "constant");
+    if (resize->pad_to_aspect_ratio && strcmp(fill_mode, "constant") != 0)
+        return keras_config_fail(layer, "config key 'fill_mode': only \"constant\" is served, found \"%.40s\"",
+                                 fill_mode);
+    return 0;
+}
+
+/* A resized float picture in the type that Keras 3 gives back: that of the input. */
+static engine_value restore_type(const struct keras_layer *layer, struct keras_call *call, engine_value y,
+                                 enum dtype dtype)
+{
+    const struct keras_writer *writer = layer->writer;
+    if (y == ENGINE_NONE || !dtype_is_int(dtype))
+        return engine_cast(call->graph, y, dtype);
+    int64_t low, high;
+    dtype_int_range(dtype, &low, &high);
+    struct unary clip = {.kind = UNARY_CLIP, .a = (float)low, .b = (float)high};
+    if (writer->major > 3 || writer->minor >= 6)
+        y = engine_unary(call->graph, (struct unary){.kind = UNARY_ROUND}, y);
+    return engine_cast(call->graph, engine_unary(call->graph, clip, y), dtype);
+}
+
+static engine_value resize_float(struct keras_call *call, const struct picture *params, engine_value x)
+{
+    x = params->channels_first ? keras_to_channels_last(call, x) : x;
+    x = engine_resize(call->graph, x, &params->resize);
+    return params->channels_first ? keras_to_channels_first(call, x) : x;
+}
+
+static int resizing_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
+{
+    engine_value x = call->inputs[0].value;
+    if (!keras_expect_rank(call, x, 4))
+        return 0;
+    enum dtype given = engine_dtype(call->graph, x);
+    bool keras_3 = layer->writer->family == KERAS_3;
+    engine_value y = resize_float(call, layer->params, engine_cast(call->graph, x, DTYPE_FLOAT32));
+    y = keras_3 ? restore_type(layer, call, y, given) : engine_cast(call->graph, y, layer->compute_dtype);
+    keras_call_return(call, 0, y);
+    return 0;
+}
+
+const struct keras_class keras_class_resizing = {
+    .names = (const char *const[]){"Resizing", NULL},
+    .family = "Preprocessing",
+    .doc = "every interpolation, antialias, crop_to_aspect_ratio, pad_to_aspect_ratio with a constant border",
+    .support = KERAS_SERVED,
+    .mask = KERAS_MASK_DROP,
+    .parse = resizing_parse,
+    .lower = resizing_lower,
+};
+
+/* ---- CenterCrop ---- */
+
+static int center_crop_parse(struct keras_layer *layer, struct err *err)
+{
+    struct picture *params = keras_params(layer, sizeof(*params));
+    if (params)
+        read_size(layer, params);
+    return 0;
+}
+
+static int center_crop_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
+{
+    const struct picture *params = layer->params;
+    engine_value x = engine_cast(call->graph, call->inputs[0].value, float_type(layer));
+    if (!keras_expect_rank(call, x, 4))
+        return 0;
+    x = params->channels_first ? keras_to_channels_last(call, x) : x;
+    x = engine_center_crop(call->graph, x, params->resize.size[0], params->resize.size[1]);
+    x = params->channels_first ? keras_to_channels_first(call, x) : x;
+    keras_call_return(call, 0, x);
+    return 0;
+}
+
+const struct keras_class keras_class_center_crop = {
+    .names = (const char *const[]){"CenterCrop", NULL},
+    .family = "Preprocessing",
+    .doc = "smaller pictures are resized to the target's ratio, as Keras does",
+    .support = KERAS_SERVED,
+    .mask = KERAS_MASK_DROP,
+    .parse = center_crop_parse,
+    .lower = center_crop_lower,
+};
+
+/* ---- RandomCrop: at inference not random, but not always without effect ---- */
+
+static int random_crop_parse(struct keras_layer *layer, struct err *err)
+{
+    struct picture *params = keras_params(layer, sizeof(*params));
+    if (!params)
+        return 0;
+    read_size(layer, params);
+    params->resize.method = RESIZE_BILINEAR;
+    params->resize.grid = RESIZE_HALF_PIXEL;
+    params->resize.crop_to_aspect_ratio = true;
+    layer->training_matters = true;
+    return 0;
+}
+
+static int random_crop_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
+{
+    const struct keras_writer *writer = layer->writer;
+    bool identity = writer->family == KERAS_3 && (writer->major > 3 || writer->minor >= 8);
+    engine_value x = call->inputs[0].value;
+    if (!keras_expect_rank(call, x, 4))
+        return 0;
+    keras_rule(call->build, "RandomCrop at inference: %s",
+               identity ? "nothing, as Keras 3.8 and later" : "resized to its size, as Keras before 3.8");
+    if (!identity)
+        x = engine_cast(call->graph, resize_float(call, layer->params, engine_cast(call->graph, x, DTYPE_FLOAT32)),
+                        float_type(layer));
+    keras_call_return(call, 0, x);
+    return 0;
+}
+
+const struct keras_class keras_class_random_crop = {
+    .names = (const char *const[]){"RandomCrop", NULL},
+    .family = "Preprocessing",
+    .doc = "at inference: resized to its size, from Keras 3.8 on nothing",
+    .support = KERAS_SERVED,
+    .mask = KERAS_MASK_DROP,
+    .parse = random_crop_parse,
+    .lower = random_crop_lower,
+};
+
+/* ---- AutoContrast ---- */
+
+struct auto_contrast {
+    double low, high;
+};
+
+static int auto_contrast_parse(struct keras_layer *layer, struct err *err)
+{
+    struct auto_contrast *params = keras_params(layer, sizeof(*params));
+    const cJSON *range = keras_json_unwrap(keras_config_json(layer, "value_range"));
+    if (!params)
+        return 0;
+    keras_config_ignore(layer, (const char *const[]){"data_format", "factor", "bounding_box_format", NULL});
+    params->low = 0;
+    params->high = 255;
+    if (!range)
+        return 0;
+    if (cJSON_GetArraySize(range) != 2 || !keras_json_number(range->child, &params->low) ||
+        !keras_json_number(range->child->next, &params->high))
+        return keras_config_fail(layer, "config key 'value_range': expected two numbers");
+    return 0;
+}
+
+static int auto_contrast_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
+{
+    const struct auto_contrast *params = layer->params;
+    engine_value x = engine_cast(call->graph, call->inputs[0].value, float_type(layer));
+    x = engine_auto_contrast(call->graph, x, (float)params->low, (float)params->high);
+    keras_call_return(call, 0, x);
+    return 0;
+}
+
+const struct keras_class keras_class_auto_contrast = {
+    .names = (const char *const[]){"AutoContrast", NULL},
+    .family = "Preprocessing",
+    .doc = "active at inference, as in Keras",
+    .support = KERAS_SERVED,
+    .mask = KERAS_MASK_DROP,
+    .parse = auto_contrast_parse,
+    .lower = auto_contrast_lower,
+};
