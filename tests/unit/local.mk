@@ -60,6 +60,12 @@ tests_unit_test_json_in_SOURCES = tests/unit/test_json_in.c tests/unit/unit.h
 tests_unit_test_json_in_LDADD = $(UNIT_LDADD)
 # kernels
 UNIT_TESTS += tests/unit/test_kernels_gemm tests/unit/test_kernels_conv
+UNIT_TESTS += tests/unit/test_kernels_reduce
+tests_unit_test_kernels_reduce_SOURCES = tests/unit/test_kernels_reduce.c tests/unit/kernels_test.h tests/unit/unit.h
+tests_unit_test_kernels_reduce_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += tests/unit/test_kernels_elementwise
+tests_unit_test_kernels_elementwise_SOURCES = tests/unit/test_kernels_elementwise.c tests/unit/kernels_test.h tests/unit/unit.h
+tests_unit_test_kernels_elementwise_LDADD = $(UNIT_LDADD)
 UNIT_TESTS += tests/unit/test_kernels_math tests/unit/test_kernels_rnn
 tests_unit_test_kernels_rnn_SOURCES = tests/unit/test_kernels_rnn.c tests/unit/kernels_test.h tests/unit/unit.h
 tests_unit_test_kernels_rnn_LDADD = $(UNIT_LDADD)
