@@ -3,6 +3,8 @@ from cases_core import ints
 from cases_rnn import padded, some, unpadded
 
 ENVIRONMENTS = ["tf215", "keras3"]
+ONCE = ("attention_key", "attention_no", "attention_self", "attention_dropout", "additive_attention_key",
+        "additive_attention_scale", "additive_attention_self", "additive_attention_dropout", "transformer_conv", "mha_dropout")
 
 
 def define(k, case):

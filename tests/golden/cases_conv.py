@@ -1,6 +1,9 @@
 """Convolutions, their transposes, depthwise and separable ones, pooling, padding, cropping, up-sampling."""
 
 ENVIRONMENTS = ["tf215", "keras3"]
+ONCE = ("conv2d_same", "conv2d_stride", "conv2d_kernel1", "conv2d_whole", "conv2d_one", "conv2d_many", "conv1d_same",
+        "conv1d_kernel1", "conv3d_same", "conv2d_transpose_same", "conv2d_transpose_stride", "conv1d_transpose_same",
+        "max_pooling", "average_pooling", "zero_padding1d", "zero_padding3d", "cropping")
 
 
 def define(k, case):

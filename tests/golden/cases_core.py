@@ -2,6 +2,7 @@
 import numpy as np
 
 ENVIRONMENTS = ["tf215", "keras3"]
+ONCE = ("dense_sigmoid", "dense_tanh", "dense_wide", "dense_rank", "permute", "repeat", "reshape", "flatten_", "prelu_")
 
 NAMES = ["linear", "relu", "relu6", "sigmoid", "hard_sigmoid", "tanh", "softmax", "log_softmax", "softplus", "softsign",
          "elu", "selu", "exponential", "swish", "silu", "gelu", "mish", "leaky_relu", "hard_silu", "hard_swish",

@@ -4,6 +4,8 @@ import numpy as np
 from cases_core import ints
 
 ENVIRONMENTS = ["tf215", "keras3"]
+ONCE = ("chunked_names", "many_layers", "net_churn", "net_digits", "net_inception", "net_dense", "net_separable", "net_ocr",
+        "net_autoencoder", "net_residual")
 
 
 def define(k, case):
@@ -181,9 +183,9 @@ def names(k, case):
 
 
 def chunked(k):
-    """layer_names of more than 64512 bytes: 330 layers with names of 200 characters."""
+    """layer_names of more than 64512 bytes: 33 layers with names of 2000 characters."""
     L = k.layers
-    layers = [L.Activation("linear", name="layer_%03d_%s" % (i, "x" * 190)) for i in range(330)]
+    layers = [L.Activation("linear", name="layer_%02d_%s" % (i, "x" * 1991)) for i in range(33)]
     return k.seq([3], L.Dense(2), *layers)
 
 

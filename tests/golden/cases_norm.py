@@ -2,6 +2,7 @@
 import numpy as np
 
 ENVIRONMENTS = ["tf215", "keras3"]
+ONCE = ("fold_", "add_", "multiply_", "average_", "maximum_", "minimum_", "concatenate_", "dot_", "spatial_")
 
 
 def define(k, case):

@@ -4,6 +4,12 @@ import numpy as np
 from cases_core import ints
 
 ENVIRONMENTS = ["tf215", "keras3"]
+ONCE = ("simple_rnn_backwards", "simple_rnn_no", "simple_rnn_state", "gru_unroll", "gru_implementation", "gru_dropout",
+        "gru_stacked", "gru_long", "lstm_long", "simple_rnn_long", "lstm_one_step", "gru_one_step", "simple_rnn_one_step",
+        "gru_encoder", "simple_rnn_encoder", "lstm_stacked", "simple_rnn_stacked",
+        "lstm_activation", "gru_activation", "simple_rnn_activation", "mask_zero_gru", "mask_zero_simple", "mask_zero_max",
+        "mask_zero_time", "mask_zero_dense", "mask_zero_flatten", "mask_zero_conv", "mask_zero_rnn", "masking_", "bidirectional_sum", "bidirectional_mul", "mask_merge_maximum",
+        "mask_merge_average", "mask_merge_subtract", "time_distributed_activation", "time_distributed_reshape")
 
 
 def define(k, case):

@@ -28,7 +28,8 @@ import numpy as np
 from keras_writer import Writer
 
 FAMILIES = sorted(f[6:-3] for f in os.listdir(HERE) if f.startswith("cases_") and f.endswith(".py"))
-CHEAP_ROW = 24        # numbers of input and output per row up to which batch 33 is cheap
+CHEAP_ROW = 16        # numbers of input and output per row up to which batch 33 is cheap
+DEAR_ROW = 100        # ... above which the larger batch is 2, not 3
 LAYER_KEYS = ("layers", "layer", "cell", "cells", "forward_layer", "backward_layer")
 
 
@@ -54,14 +55,19 @@ class Case(object):
 
 
 class Table(object):
-    """Collects the cases of a family; called by the case modules as case(name, make, ...)."""
+    """Collects the cases of a family; called by the case modules as case(name, make, ...).
 
-    def __init__(self, only):
-        self.only = only
+    once: beginnings of names whose files say the same in every generation; a module lists them as ONCE, and only its
+    first environment writes them. It keeps the committed files small."""
+
+    def __init__(self, only, once):
+        self.only, self.once = only, once
         self.cases = []
 
     def __call__(self, name, make, **keywords):
         assert all(c.name != name for c in self.cases), "case %s twice" % name
+        if name.startswith(tuple(self.once)):
+            return
         self.cases.append(Case(name, make, **keywords))
 
     def wanted(self):
@@ -101,7 +107,8 @@ def run_case(writer, case, model, rng):
         plan = [([np.asarray(a) for a in inputs]) for inputs in case.fixed]
     else:
         sizes = case.sizes or [()]
-        batches = list(case.batches) or [1, 3]
+        row = sum(a.size for a in make_inputs(case, model, np.random.RandomState(0), 1, sizes[0]))
+        batches = list(case.batches) or [1, 2 if row > DEAR_ROW else 3]
         plan = [make_inputs(case, model, rng, b, sizes[i % len(sizes)]) for i, b in enumerate(batches)]
         for i in range(len(batches), len(sizes)):
             plan.append(make_inputs(case, model, rng, batches[-1], sizes[i]))
@@ -282,7 +289,7 @@ def make_family(writer, environment, name, arguments):
     module = importlib.import_module("cases_" + name)
     if environment not in module.ENVIRONMENTS:
         return 0, 0
-    table = Table(arguments.only)
+    table = Table(arguments.only, getattr(module, "ONCE", ()) if environment != module.ENVIRONMENTS[0] else ())
     module.define(writer, table)
     family = Family(os.path.join(arguments.output, environment), name)
     committed = family.read()
