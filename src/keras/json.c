@@ -97,6 +97,16 @@ static int scan_one(struct scan *scan, const char *what, struct err *err)
     return 0;
 }
 
+/* strtod would take more: hexadecimal, "nan(1)", "inf". */
+static bool is_number(const char *text)
+{
+    static const char *const words[] = {"NaN", "Infinity", "-Infinity"};
+    for (size_t i = 0; i < KD_COUNT(words); i++)
+        if (strcmp(text, words[i]) == 0)
+            return true;
+    return text[0] && text[strspn(text, "0123456789.eE+-")] == '\0';
+}
+
 /* Turns a marked string into its number, or drops one of two marks. False if the text after the mark is not a number. */
 static bool unmark(cJSON *item)
 {
@@ -108,7 +118,7 @@ static bool unmark(cJSON *item)
         return true;
     }
     double value = strtod(text + 1, &end);
-    if (length == 0 || *end != '\0')
+    if (!is_number(text + 1) || *end != '\0')
         return false;
     memmove(text, text + 1, length + 1);
     item->type = cJSON_Number;

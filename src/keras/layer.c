@@ -169,7 +169,7 @@ static int parse(struct keras_layer *layer, const cJSON *entry, struct err *err)
         return err->code;
     }
     int rc = layer->class->parse ? layer->class->parse(layer, err) : 0;
-    if (rc == 0 && state->err.code) {
+    if (state->err.code) {
         *err = state->err;
         rc = err->code;
     }

@@ -19,6 +19,6 @@ struct keras_model {
 
 /* ---- guess.c ---- */
 /* The input of a Sequential that does not say it, as far as its layers and weights tell. */
-bool keras_guess_input(const struct keras_layer *root, struct keras_input *ret);
+bool keras_guess_input(struct keras_layer *root, struct keras_input *ret);
 
 #endif

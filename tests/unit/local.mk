@@ -39,6 +39,9 @@ tests_unit_test_load_LDADD = $(UNIT_LDADD)
 EXTRA_DIST += tests/data/h5
 
 # keras
+UNIT_TESTS += tests/unit/test_keras_config
+tests_unit_test_keras_config_SOURCES = tests/unit/test_keras_config.c tests/unit/keras_case.h tests/unit/unit.h
+tests_unit_test_keras_config_LDADD = $(UNIT_LDADD)
 UNIT_TESTS += tests/unit/test_lambda
 tests_unit_test_lambda_SOURCES = tests/unit/test_lambda.c tests/unit/unit.h
 tests_unit_test_lambda_LDADD = $(UNIT_LDADD)
