@@ -43,15 +43,22 @@ static engine_value one_hot_rows(struct keras_call *call, engine_value ids)
     return engine_expand_dims(call->graph, ids, rank);
 }
 
-engine_value categorical_encode(const struct keras_layer *layer, struct keras_call *call, engine_value ids,
-                                engine_value weights, enum categorical_mode mode, int64_t depth)
+enum dtype categorical_dtype(const struct keras_layer *layer, enum categorical_mode mode)
 {
     enum dtype dtype = layer->compute_dtype;
+    if (mode == CATEGORICAL_INT)
+        return dtype_is_int(dtype) ? dtype : DTYPE_INT64;
+    return dtype == DTYPE_STRING ? DTYPE_FLOAT32 : dtype;
+}
+
+engine_value categorical_encode(const struct keras_layer *layer, struct keras_call *call, engine_value ids,
+                                engine_value weights, enum categorical_mode mode, int64_t depth, enum dtype dtype)
+{
     struct engine_graph *graph = call->graph;
     if (ids == ENGINE_NONE)
         return ENGINE_NONE;
     if (mode == CATEGORICAL_INT)
-        return engine_cast(graph, ids, dtype_is_int(dtype) ? dtype : DTYPE_INT64);
+        return engine_cast(graph, ids, dtype);
     if (mode == CATEGORICAL_ONE_HOT)
         ids = one_hot_rows(call, ids);
     else if (engine_rank(graph, ids) == 0)
@@ -63,7 +70,7 @@ engine_value categorical_encode(const struct keras_layer *layer, struct keras_ca
     if (weights != ENGINE_NONE)
         weights = reduced_axis_last(layer, call, engine_cast(graph, weights, DTYPE_FLOAT32));
     engine_value rows = engine_encode(graph, ids, weights, depth, encode);
-    return engine_cast(graph, rows, dtype == DTYPE_STRING ? DTYPE_FLOAT32 : dtype);
+    return engine_cast(graph, rows, dtype);
 }
 
 /* Floats become integers as Keras casts them. */
@@ -99,7 +106,8 @@ static int encoding_lower(const struct keras_layer *layer, struct keras_call *ca
     const struct encoding *params = layer->params;
     engine_value weights = keras_call_tensor(call, "count_weights", 1).value;
     engine_value ids = as_ids(call, call->inputs[0].value);
-    keras_call_return(call, 0, categorical_encode(layer, call, ids, weights, params->mode, params->depth));
+    keras_call_return(call, 0, categorical_encode(layer, call, ids, weights, params->mode, params->depth,
+                                                  categorical_dtype(layer, params->mode)));
     return 0;
 }
 
@@ -202,7 +210,9 @@ static int discretization_lower(const struct keras_layer *layer, struct keras_ca
     engine_value boundaries = boundaries_of(layer, call);
     int64_t depth = boundaries == ENGINE_NONE ? 1 : engine_dim(call->graph, boundaries, 0) + 1;
     engine_value ids = engine_bucketize(call->graph, x, boundaries);
-    keras_call_return(call, 0, categorical_encode(layer, call, ids, ENGINE_NONE, params->mode, depth));
+    bool int32 = layer->writer->family == KERAS_3 && params->mode == CATEGORICAL_INT;
+    enum dtype dtype = int32 ? DTYPE_INT32 : categorical_dtype(layer, params->mode);
+    keras_call_return(call, 0, categorical_encode(layer, call, ids, ENGINE_NONE, params->mode, depth, dtype));
     return 0;
 }
 
@@ -279,7 +289,8 @@ static int hashing_lower(const struct keras_layer *layer, struct keras_call *cal
     if (params->mask_value && params->num_bins > 1)
         mask = mask_constant(call, params->mask_value, x);
     engine_value ids = engine_hash(call->graph, x, params->num_bins, params->has_salt ? params->salt : NULL, mask);
-    keras_call_return(call, 0, categorical_encode(layer, call, ids, ENGINE_NONE, params->mode, params->num_bins));
+    keras_call_return(call, 0, categorical_encode(layer, call, ids, ENGINE_NONE, params->mode, params->num_bins,
+                                                  categorical_dtype(layer, params->mode)));
     return 0;
 }
 
@@ -315,7 +326,8 @@ static int crossing_lower(const struct keras_layer *layer, struct keras_call *ca
     for (size_t i = 0; i < call->n_inputs; i++)
         values[i] = text_or_ids(call, call->inputs[i].value);
     engine_value ids = engine_hash_cross(call->graph, values, (int)call->n_inputs, params->num_bins);
-    keras_call_return(call, 0, categorical_encode(layer, call, ids, ENGINE_NONE, params->mode, params->num_bins));
+    keras_call_return(call, 0, categorical_encode(layer, call, ids, ENGINE_NONE, params->mode, params->num_bins,
+                                                  categorical_dtype(layer, params->mode)));
     return 0;
 }
 

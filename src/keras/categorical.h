@@ -15,11 +15,12 @@ enum categorical_mode {
 
 /* config.output_mode, old names included; warns about sparse outputs, which are served dense. */
 enum categorical_mode categorical_read_mode(struct keras_layer *layer, enum categorical_mode absent);
+/* The type of the result by the layer's dtype: for INT int64 unless the config names another integer type. */
+enum dtype categorical_dtype(const struct keras_layer *layer, enum categorical_mode mode);
 /* ids [..., L] by mode: INT as they are; ONE_HOT [..., L, depth] ([..., depth] if L is 1); the others [..., depth] over
- * the last axis. weights: like ids or ENGINE_NONE. The result has the layer's dtype: int64 for INT unless the config
- * names another integer type. */
+ * the last axis. weights: like ids or ENGINE_NONE. The result has the given dtype. */
 engine_value categorical_encode(const struct keras_layer *layer, struct keras_call *call, engine_value ids,
-                                engine_value weights, enum categorical_mode mode, int64_t depth);
+                                engine_value weights, enum categorical_mode mode, int64_t depth, enum dtype dtype);
 
 /* A vocabulary: special tokens first, then the tokens of config.vocabulary. */
 struct categorical_vocabulary {
@@ -37,8 +38,12 @@ void categorical_read_vocabulary(struct keras_layer *layer, bool is_string, stru
 void categorical_table(const struct categorical_vocabulary *vocabulary, const struct keras_layer *layer,
                        struct keras_call *call, int64_t start, bool with_mask, engine_value *ret_keys,
                        engine_value *ret_values);
-/* config.idf_weights laid over special tokens and vocabulary: float32 constant [depth]. */
-engine_value categorical_idf(const struct keras_layer *layer, struct keras_call *call, const cJSON *weights,
+/* Reads idf_weights for the mode TF_IDF: tf.keras stores what it made of them as a weight of the layer, declared here;
+ * Keras 3 does not. Returns the config's value. */
+const cJSON *categorical_read_idf(struct keras_layer *layer, enum categorical_mode mode);
+/* The factors of the columns, float32 constant [depth]: the stored weight, or the config's list laid over special tokens
+ * and vocabulary. */
+engine_value categorical_idf(const struct keras_layer *layer, struct keras_call *call, const cJSON *list,
                              int64_t n_special, int64_t depth);
 
 #endif

@@ -132,11 +132,26 @@ void categorical_table(const struct categorical_vocabulary *vocabulary, const st
     *ret_values = engine_constant_copy(call->graph, DTYPE_INT64, &shape, values);
 }
 
+const cJSON *categorical_read_idf(struct keras_layer *layer, enum categorical_mode mode)
+{
+    const cJSON *list = keras_config_json(layer, "idf_weights");
+    if (mode != CATEGORICAL_TF_IDF)
+        return NULL;
+    if (layer->writer->family == KERAS_TF)
+        keras_declare_weight(layer, "idf_weights", false);
+    else if (!list)
+        keras_config_fail(layer, "output_mode \"tf_idf\" without idf_weights in the config");
+    return list;
+}
+
 /* Special tokens have no frequency of their own: they get the mean. Columns behind the vocabulary get zero. */
-engine_value categorical_idf(const struct keras_layer *layer, struct keras_call *call, const cJSON *weights,
+engine_value categorical_idf(const struct keras_layer *layer, struct keras_call *call, const cJSON *list,
                              int64_t n_special, int64_t depth)
 {
-    const cJSON *list = keras_json_unwrap(weights), *item;
+    const cJSON *item;
+    if (layer->writer->family == KERAS_TF)
+        return keras_weight(layer, call, "idf_weights", 1, depth);
+    list = keras_json_unwrap(list);
     int64_t n = cJSON_GetArraySize(list), at = 0;
     float *row = arena_calloc(layer->arena, (size_t)depth + 1, sizeof(*row));
     double sum = 0, number;
@@ -182,13 +197,11 @@ static int parse(struct keras_layer *layer, bool is_string)
     categorical_read_vocabulary(layer, is_string, &params->vocabulary);
     params->mode = categorical_read_mode(layer, CATEGORICAL_INT);
     params->invert = keras_config_bool(layer, "invert", false);
-    params->idf_weights = keras_config_json(layer, "idf_weights");
+    params->idf_weights = categorical_read_idf(layer, params->mode);
     params->depth = params->vocabulary.n_oov + params->vocabulary.n_tokens;
     int64_t max_tokens = keras_config_int(layer, "max_tokens", 0, 1);
     if (keras_config_bool(layer, "pad_to_max_tokens", false) && max_tokens > params->depth)
         params->depth = max_tokens;
-    if (params->mode == CATEGORICAL_TF_IDF && !params->idf_weights)
-        return keras_config_fail(layer, "output_mode \"tf_idf\" without idf_weights in the config");
     const char *method = keras_config_string(layer, "oov_method", "floormod");
     if (params->vocabulary.n_oov > 1 &&
         ((!is_string && strcmp(method, "floormod") != 0) || keras_config_has(layer, "salt")))
@@ -247,7 +260,9 @@ static int lower(const struct keras_layer *layer, struct keras_call *call, struc
     int64_t oov_start = vocabulary->has_mask && ids_wanted;
     categorical_table(vocabulary, layer, call, oov_start + vocabulary->n_oov, ids_wanted, &keys, &values);
     engine_value ids = engine_lookup(call->graph, x, keys, values, oov_start, vocabulary->n_oov);
-    engine_value y = categorical_encode(layer, call, ids, ENGINE_NONE, params->mode, params->depth);
+    bool counts_ints = layer->writer->family == KERAS_3 && params->mode != CATEGORICAL_TF_IDF;
+    enum dtype dtype = counts_ints ? DTYPE_INT64 : categorical_dtype(layer, params->mode);
+    engine_value y = categorical_encode(layer, call, ids, ENGINE_NONE, params->mode, params->depth, dtype);
     if (params->mode == CATEGORICAL_TF_IDF)
         y = engine_binary(call->graph, BINARY_MULTIPLY, y,
                           categorical_idf(layer, call, params->idf_weights, vocabulary->n_oov, params->depth));

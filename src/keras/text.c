@@ -66,15 +66,13 @@ static int parse(struct keras_layer *layer, struct err *err)
     read_ngrams(layer, params);
     params->mode = categorical_read_mode(layer, CATEGORICAL_INT);
     params->engine.output_length = keras_config_int(layer, "output_sequence_length", 0, 1);
-    params->idf_weights = keras_config_json(layer, "idf_weights");
+    params->idf_weights = categorical_read_idf(layer, params->mode);
     params->depth = params->vocabulary.n_tokens + 1;
     int64_t max_tokens = keras_config_int(layer, "max_tokens", 0, 1);
     if (keras_config_bool(layer, "pad_to_max_tokens", false) && max_tokens > params->depth)
         params->depth = max_tokens;
     if (keras_config_bool(layer, "ragged", false))
         return keras_config_fail(layer, "ragged output is not served");
-    if (params->mode == CATEGORICAL_TF_IDF && !params->idf_weights)
-        return keras_config_fail(layer, "output_mode \"tf_idf\" without idf_weights in the config");
     if (params->mode == CATEGORICAL_ONE_HOT)
         return keras_config_fail(layer, "output_mode \"one_hot\" is not served");
     return 0;
@@ -112,7 +110,9 @@ static int lower(const struct keras_layer *layer, struct keras_call *call, struc
         return err_set(err, KD_EFORMAT, "input of type %s, expected strings", dtype_name(engine_dtype(call->graph, x)));
     engine_value y = engine.split == ENGINE_SPLIT_NONE ? whole_tokens(call, x, &engine)
                                                        : engine_text_vectorize(call->graph, x, &engine);
-    y = categorical_encode(layer, call, y, ENGINE_NONE, params->mode, params->depth);
+    bool counts_ints = layer->writer->family == KERAS_3 && params->mode != CATEGORICAL_TF_IDF;
+    enum dtype dtype = counts_ints ? DTYPE_INT64 : categorical_dtype(layer, params->mode);
+    y = categorical_encode(layer, call, y, ENGINE_NONE, params->mode, params->depth, dtype);
     if (params->mode == CATEGORICAL_TF_IDF)
         y = engine_binary(call->graph, BINARY_MULTIPLY, y,
                           categorical_idf(layer, call, params->idf_weights, 1, params->depth));

@@ -106,12 +106,9 @@ static bool allocate_outputs(struct run *run, const struct engine_plan *plan)
 /* outputs are allocated here; free them with free_data. */
 static int execute(struct run *run, struct err *err)
 {
-    struct shape shapes[MAX_TENSORS];
     struct engine_plan *plan;
-    for (size_t i = 0; i < run->n_inputs; i++)
-        shapes[i] = run->inputs[i].shape;
     memset(run->outputs, 0, sizeof(run->outputs));
-    int rc = engine_plan_get(run->engine, shapes, &plan, err);
+    int rc = engine_plan_get_for(run->engine, run->inputs, &plan, err);
     if (rc != 0)
         return rc;
     if (allocate_outputs(run, plan))
