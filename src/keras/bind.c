@@ -303,9 +303,20 @@ static const struct image_layer *find_saved(const struct image_content *content,
     return NULL;
 }
 
+/* Some layer in it could not be made (obstacles are being collected): then nothing is known of its arrays. */
+static bool is_incomplete(const struct keras_layer *layer)
+{
+    bool incomplete = layer->state->refused;
+    for (size_t i = 0; i < layer->n_children && !incomplete; i++)
+        incomplete = is_incomplete(layer->children[i]);
+    return incomplete;
+}
+
 static bool has_slots(struct keras_build *build, struct keras_layer *layer)
 {
     struct slots slots = {0};
+    if (is_incomplete(layer))
+        return false;
     list_slots(build, layer, &slots);
     bool has = slots.n > 0;
     free(slots.items);
@@ -339,6 +350,8 @@ static int bind_in_order(struct keras_build *build, struct keras_layer *root, st
         n += has_slots(build, root->children[i]);
     while (next_with_weights(build->content, &at))
         n_saved++;
+    if (build->n_obstacles)
+        return 0;
     if (n != n_saved)
         return err_set(err, KD_EFORMAT, "the model has %zu layers with weights, the file holds weights of %zu", n,
                        n_saved);
@@ -358,7 +371,7 @@ int keras_bind(struct keras_build *build, struct keras_layer *root, struct err *
         return bind_in_order(build, root, err);
     for (size_t i = 0; rc == 0 && i < root->n_children; i++) {
         const struct image_layer *saved = find_saved(build->content, root->children[i]->name);
-        if (saved && !root->children[i]->state->refused)
+        if (saved && !is_incomplete(root->children[i]))
             rc = bind_layer(build, root->children[i], saved, err);
     }
     if (build->content->n_top_level)
