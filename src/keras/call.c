@@ -156,6 +156,9 @@ static int set_training(const struct keras_layer *layer, struct keras_call *call
     call->training = build->training;
     if (training && (training->kind == KERAS_ARG_BOOL || training->kind == KERAS_ARG_INT))
         call->training = training->integer != 0;
+    /* Keras 3's predict() puts its own training=False over what a node says (and its Random layers always say True). */
+    if (layer->writer->family == KERAS_3)
+        call->training = false;
     if (!call->training || !layer->training_matters)
         return 0;
     /* Keras 3's predict() says training=False to every layer, whatever the node has stored. */

@@ -16,6 +16,7 @@ def define(k, case):
     dtypes(k, case)
     small_networks(k, case)
     optimizers(k, case)
+    training(k, case)
 
 
 def block(k, name=None, trainable=True):
@@ -319,6 +320,27 @@ def optimizers(k, case):
     case("optimizer_adam_compiled_only", lambda: compiled(k), optimizer=True, batches=(1,))
     if not k.is_k3():
         case("optimizer_legacy_adam", lambda: trained(lambda: O.legacy.Adam(0.01)), randomise=False, optimizer=True, batches=(1,))
+
+
+def training(k, case):
+    """training=True stored in a call: tf.keras obeys it, Keras 3's predict() does not."""
+    L = k.layers
+
+    def net(x, **options):
+        return L.Dense(2)(L.Dropout(0.5)(L.BatchNormalization()(x, **options), **options))
+    if k.is_k3():
+        case("training_true", lambda: k.net([4], lambda x: net(x, training=True)))
+    else:
+        case("training_true", lambda: k.net([4], lambda x: net(x, training=True)), refused=["training"])
+        case("training_true_ignored", lambda: k.net([4], lambda x: net(x, training=True)),
+             options={"ignore_training_true": True}, run=lambda m, xs: run_inference(k, m, net, xs))
+        case("training_true_without_effect", lambda: k.net([4], lambda x: L.Dense(2)(k.seq([4], L.Dense(3))(x, training=True))))
+
+
+def run_inference(k, model, net, arrays):
+    plain = k.net([4], net)
+    plain.set_weights(model.get_weights())
+    return k.named(model, k.flatten(plain(arrays[0], training=False)))
 
 
 def compiled(k):
