@@ -6,6 +6,7 @@
 #include "base/size.h"
 #include "base/str.h"
 #include "daemon/args.h"
+#include "daemon/serve.h"
 #include "daemon/tools.h"
 
 static const struct {
@@ -13,6 +14,7 @@ static const struct {
     int (*run)(const struct args *args);
 } commands[] = {
     {"inspect", tools_inspect},
+    {"predict", tools_predict},
     {"layers", tools_layers},
     {"check-config", tools_check_config},
 };
@@ -28,7 +30,7 @@ static int run(int (*command)(const struct args *args), const struct args *args)
 
 int main(int argc, char **argv)
 {
-    int (*command)(const struct args *args) = tools_layers;
+    int (*command)(const struct args *args) = serve_run;
     struct args args;
     struct err err;
     argc -= argc > 0;

@@ -18,8 +18,13 @@ struct input {
     struct shape shape; /* as sent */
     bool given;
     int64_t row; /* the last row that named it (row format) */
-    uint64_t binary_bytes; /* V2: announced size, and what has come of it */
-    uint64_t binary_done;
+    /* V2 binary: announced size, what has come of it, the datatype on the wire, the next one in the body. */
+    uint64_t binary_bytes, binary_done;
+    enum dtype wire;
+    int next_binary;
+    size_t n_carry;
+    unsigned char carry[8]; /* the beginning of a cut element */
+    uint32_t text_left;     /* bytes that the present string still needs */
 };
 
 struct inputs_limits {

@@ -240,7 +240,12 @@ char *json_out_f32(char *at, float value, enum json_out_digits digits)
     return short_enough ? put_digits(at, six, 6) : put_digits(at, nine, 9);
 }
 
-/* ---- tensors ---- */
+/* ---- texts and tensors ---- */
+
+void json_out_string(struct buf *buf, const char *text)
+{
+    buf_json_string(buf, text, strlen(text));
+}
 
 static void put_string(struct buf *buf, const struct str_view *text, bool base64)
 {

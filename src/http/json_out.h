@@ -22,6 +22,9 @@ enum json_out_digits {
 char *json_out_f32(char *at, float value, enum json_out_digits digits);
 char *json_out_i64(char *at, int64_t value);
 
+/* A NUL-terminated text as a JSON string. */
+void json_out_string(struct buf *buf, const char *text);
+
 enum json_out_layout {
     JSON_OUT_COMPACT,  /* [1,2] */
     JSON_OUT_ONE_LINE, /* [1, 2] */

@@ -10,7 +10,10 @@
  * Python do. */
 #include "http/json_scan.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#include "base/buf.h"
 
 static const char *fail(struct json_scan *scan, const char *at, const char *reason)
 {
@@ -20,19 +23,21 @@ static const char *fail(struct json_scan *scan, const char *at, const char *reas
     return NULL;
 }
 
-void json_scan_start(struct json_scan *scan, const struct json_events *events, void *sink)
+void json_scan_start(struct json_scan *scan, const struct json_events *events, void *sink, int max_depth)
 {
     scan->events = events;
     scan->sink = sink;
     scan->refuse_trailing = false;
     scan->state = JSON_WANT_VALUE;
     scan->depth = 0;
+    scan->max_depth = max_depth < JSON_MAX_DEPTH ? max_depth : JSON_MAX_DEPTH;
     scan->skip = -1;
     scan->numbers_wanted = false;
     scan->offset = 0;
     scan->piece = NULL;
     scan->reason = NULL;
     scan->token_length = scan->key_length = scan->escape_length = 0;
+    scan->capture = NULL;
     scan->echo_depth = -1;
     scan->echo_length = 0;
 }
@@ -42,7 +47,20 @@ void json_scan_skip_to(struct json_scan *scan, int depth)
     scan->skip = depth;
 }
 
-/* ---- echo ---- */
+/* ---- raw text ---- */
+
+void json_scan_capture(struct json_scan *scan, struct buf *buf)
+{
+    scan->capture = buf;
+    scan->capture_depth = scan->depth;
+    scan->capture_from = scan->value_at;
+}
+
+static void capture_to(struct json_scan *scan, const char *to)
+{
+    if (scan->capture)
+        buf_append(scan->capture, scan->capture_from, (size_t)(to - scan->capture_from));
+}
 
 static void echo_append(struct json_scan *scan, const char *from, const char *to)
 {
@@ -72,7 +90,7 @@ static bool in_object(const struct json_scan *scan)
     return i >= 0 && (scan->objects[i / 64] >> (i % 64) & 1);
 }
 
-/* A value ended; next is the byte behind it. */
+/* A value ended; next is the byte behind it (NULL: the end of the document). */
 static void value_done(struct json_scan *scan, const char *next)
 {
     scan->state = scan->depth == 0 ? JSON_DONE : JSON_WANT_COMMA_OR_CLOSE;
@@ -82,6 +100,11 @@ static void value_done(struct json_scan *scan, const char *next)
         if (next)
             echo_append(scan, scan->echo_from, next);
         scan->echo_depth = -1;
+    }
+    if (scan->capture && scan->capture_depth == scan->depth) {
+        if (next)
+            capture_to(scan, next);
+        scan->capture = NULL;
     }
 }
 
@@ -94,8 +117,11 @@ static void set_value(struct json_scan *scan, const char *at)
 
 static const char *open_bracket(struct json_scan *scan, const char *at)
 {
-    if (scan->depth == JSON_MAX_DEPTH)
-        return fail(scan, at, "JSON nesting depth exceeds maximum allowed limit (100)");
+    if (scan->depth == scan->max_depth) {
+        snprintf(scan->reason_text, sizeof(scan->reason_text),
+                 "JSON nesting depth exceeds maximum allowed limit (%d)", scan->max_depth);
+        return fail(scan, at, scan->reason_text);
+    }
     set_value(scan, at);
     uint64_t bit = (uint64_t)1 << (scan->depth % 64);
     if (*at == '{')
@@ -143,8 +169,8 @@ static bool find_literal(const char *text, enum json_literal *ret)
     return false;
 }
 
-/* scan->token holds a whole token. */
-static bool finish_token(struct json_scan *scan)
+/* scan->token holds a whole token; next is the byte behind it, or NULL. */
+static bool finish_token(struct json_scan *scan, const char *next)
 {
     scan->token[scan->token_length] = '\0';
     enum json_literal literal;
@@ -161,7 +187,7 @@ static bool finish_token(struct json_scan *scan)
     else if (scan->skip < 0)
         scan->events->number(scan->sink, scan->token, scan->token_length, kind);
     scan->token_length = 0;
-    value_done(scan, NULL);
+    value_done(scan, next);
     return true;
 }
 
@@ -179,7 +205,7 @@ static const char *take_token(struct json_scan *scan, const char *at, const char
     scan->state = JSON_IN_TOKEN;
     if (at == end)
         return at;
-    return finish_token(scan) ? at : NULL;
+    return finish_token(scan, at) ? at : NULL;
 }
 
 /* Lets the sink read a run of numbers; what it will not read is taken as a token. */
@@ -304,6 +330,7 @@ static const char *finish_string(struct json_scan *scan, const char *at)
     if (scan->state == JSON_IN_KEY) {
         scan->state = JSON_WANT_COLON;
         scan->key[scan->key_length] = '\0';
+        scan->value_at = at + 1;
         if (scan->skip < 0)
             scan->events->key(scan->sink, scan->key, scan->key_length);
         return at + 1;
@@ -424,7 +451,7 @@ bool json_scan_feed(struct json_scan *scan, const char *data, size_t length)
         return false;
     const char *at = data, *end = data + length;
     scan->piece = data;
-    scan->echo_from = data;
+    scan->echo_from = scan->capture_from = data;
     while (at && at < end) {
         if (scan->state == JSON_IN_TOKEN)
             at = take_token(scan, at, end);
@@ -437,6 +464,7 @@ bool json_scan_feed(struct json_scan *scan, const char *data, size_t length)
     }
     if (scan->echo_depth >= 0)
         echo_append(scan, scan->echo_from, end);
+    capture_to(scan, end);
     scan->offset += length;
     return at != NULL;
 }
@@ -447,7 +475,7 @@ bool json_scan_end(struct json_scan *scan)
     if (scan->state == JSON_FAILED || scan->state == JSON_DONE)
         return scan->state == JSON_DONE;
     if (scan->state == JSON_IN_TOKEN) {
-        if (!finish_token(scan))
+        if (!finish_token(scan, NULL))
             return false;
         if (scan->state == JSON_DONE)
             return true;

@@ -9,11 +9,12 @@
 
 #include "http/json_number.h"
 
-#define JSON_MAX_DEPTH 100
+#define JSON_MAX_DEPTH 10000 /* that can be allowed */
+#define JSON_DEFAULT_DEPTH 100
 #define JSON_KEY_MAX 512
 #define JSON_ECHO_MAX 256
 
-struct json_scan;
+struct buf;
 
 enum json_literal { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NAN, JSON_INFINITY, JSON_MINUS_INFINITY };
 
@@ -53,8 +54,8 @@ struct json_scan {
     bool refuse_trailing; /* anything but white space behind the document is an error */
 
     enum json_state state;
-    int depth;
-    uint64_t objects[2]; /* bit per depth: an object, not a list */
+    int depth, max_depth;
+    uint64_t objects[JSON_MAX_DEPTH / 64 + 1]; /* bit per depth: an object, not a list */
     int skip;            /* >= 0: no events until a value ends at this depth */
     bool numbers_wanted; /* the sink's numbers() may be called now (set by the sink) */
     uint64_t offset;     /* of the piece's first byte in the document */
@@ -66,6 +67,7 @@ struct json_scan {
     int value_depth;
 
     const char *reason; /* why it failed; a sentence */
+    char reason_text[80];
     uint64_t reason_offset;
 
     size_t token_length; /* what is kept of a cut token, key or escape */
@@ -75,14 +77,18 @@ struct json_scan {
     char key[JSON_KEY_MAX + 1];
     char escape[16];
 
+    struct buf *capture; /* where the raw text of the present value goes, or NULL */
+    int capture_depth;
+    const char *capture_from;
+
     int echo_depth; /* >= 0: the value that began at this depth is being copied */
     const char *echo_from;
     size_t echo_length;
     char echo[JSON_ECHO_MAX];
 };
 
-/* Ready for a new document; cheap (the buffers are left as they are). */
-void json_scan_start(struct json_scan *scan, const struct json_events *events, void *sink);
+/* Ready for a new document; cheap (the buffers are left as they are). max_depth: brackets that may be open. */
+void json_scan_start(struct json_scan *scan, const struct json_events *events, void *sink, int max_depth);
 /* The next piece. False once the grammar is broken (reason and reason_offset are set then). */
 bool json_scan_feed(struct json_scan *scan, const char *data, size_t length);
 /* No more pieces. False if the document is broken, cut or empty. */
@@ -91,6 +97,8 @@ bool json_scan_end(struct json_scan *scan);
 /* No events until a value that lives at this depth has ended. From key(): scan->depth leaves out the coming value.
  * From open(): scan->depth - 1 leaves out the rest of the list or object and its close(). */
 void json_scan_skip_to(struct json_scan *scan, int depth);
+/* From key(): appends the raw text of the coming value (with what white space and colon stand before it) to buf. */
+void json_scan_capture(struct json_scan *scan, struct buf *buf);
 /* From the first event of a value: keeps the raw text of this value (its first JSON_ECHO_MAX bytes) in echo. */
 void json_scan_echo(struct json_scan *scan);
 

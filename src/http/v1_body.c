@@ -465,7 +465,7 @@ static const struct json_events events = {.open = on_open,
 
 /* ---- the body ---- */
 
-void v1_body_start(struct v1_body *body, struct inputs *inputs)
+void v1_body_start(struct v1_body *body, struct inputs *inputs, int max_depth)
 {
     body->inputs = inputs;
     body->state = STATE_TOP;
@@ -478,7 +478,7 @@ void v1_body_start(struct v1_body *body, struct inputs *inputs)
     body->signature_length = 0;
     body->signature[0] = '\0';
     memset(body->problem_key, 0, sizeof(body->problem_key));
-    json_scan_start(&body->scan, &events, body);
+    json_scan_start(&body->scan, &events, body, max_depth);
 }
 
 void v1_body_feed(struct v1_body *body, const char *data, size_t length)

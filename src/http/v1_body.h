@@ -69,7 +69,7 @@ struct v1_body {
 };
 
 /* inputs: started and bound (per row), or with n = 0 if no model was found: then only grammar is checked. */
-void v1_body_start(struct v1_body *body, struct inputs *inputs);
+void v1_body_start(struct v1_body *body, struct inputs *inputs, int max_depth);
 void v1_body_feed(struct v1_body *body, const char *data, size_t length);
 /* The body is complete. lookup: NULL, or the error of finding the model, reported if nothing before it is wrong.
  * 0: the inputs' data and shapes are set (inputs_fit comes next); *ret_columnar says how to answer. */

@@ -42,7 +42,7 @@ static void read_body(struct fixture *f, const struct keras_signature_tensor *mo
     CU_ASSERT_EQUAL_FATAL(inputs_start(&f->inputs, n, &f->err), 0);
     for (size_t i = 0; i < n; i++)
         inputs_bind(&f->inputs, i, &model[i], &limits);
-    v1_body_start(&f->body, &f->inputs);
+    v1_body_start(&f->body, &f->inputs, 100);
     for (size_t at = 0; at < length; at += piece) {
         size_t size = length - at < piece ? length - at : piece;
         /* A copy of its own, so that the address sanitizer sees reads beyond the piece. */
@@ -470,7 +470,7 @@ static void test_lookup_order(void)
                  {"{\"instances\":[1,{}]}", "Servable not found"}};
     for (size_t i = 0; i < KD_COUNT(cases); i++) {
         CU_ASSERT_EQUAL(inputs_start(&f.inputs, 0, &f.err), 0);
-        v1_body_start(&f.body, &f.inputs);
+        v1_body_start(&f.body, &f.inputs, 100);
         v1_body_feed(&f.body, cases[i].body, strlen(cases[i].body));
         CU_ASSERT(v1_body_end(&f.body, &lookup, &f.columnar, &f.err) != 0);
         CU_ASSERT(strstr(f.err.text, cases[i].error) != NULL);
