@@ -49,12 +49,17 @@ libkerasd_a_SOURCES += \
 libkerasd_a_SOURCES += \
 	src/keras/attention.c src/keras/attention.h \
 	src/keras/multi_head.c
+# keras.applications, refused classes
+libkerasd_a_SOURCES += \
+	src/keras/applications.c \
+	src/keras/refused.c
 # preprocessing
 libkerasd_a_SOURCES += \
 	src/keras/categorical.c src/keras/categorical.h \
 	src/keras/lookup.c \
 	src/keras/preprocessing.c \
 	src/keras/random.c \
+	src/keras/spectrogram.c \
 	src/keras/text.c
 # recurrent layers and wrappers
 libkerasd_a_SOURCES += \
