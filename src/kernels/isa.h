@@ -6,6 +6,7 @@
 #define KD_KERNELS_ISA_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "kernels/math.h"
@@ -51,6 +52,27 @@ struct strip {
     float low, high;
 };
 
+/* Reductions of contiguous lines, and of lines a stride apart to one line; see lines.inc. */
+struct kernels_lines {
+    float (*max)(const float *x, int64_t n);
+    float (*min)(const float *x, int64_t n);
+    double (*sum)(const float *x, int64_t n);
+    double (*squares)(const float *x, int64_t n, float centre);
+    double (*exp)(const float *x, int64_t n, float max, float *y);
+    void (*scale)(const float *x, int64_t n, float centre, float factor, float *y);
+    void (*affine)(const float *x, int64_t n, float centre, float factor, const float *scale,
+                   const float *shift, float *y);
+    void (*columns_max)(const float *x, int64_t rows, int64_t stride, int64_t n, float *best);
+    void (*columns_min)(const float *x, int64_t rows, int64_t stride, int64_t n, float *best);
+    void (*columns_sum)(const float *x, int64_t rows, int64_t stride, int64_t n, double *sum);
+    void (*columns_squares)(const float *x, int64_t rows, int64_t stride, int64_t n, const float *centre,
+                            double *sum);
+    void (*columns_exp)(const float *x, int64_t rows, int64_t stride, int64_t n, const float *max, float *y,
+                        double *sum);
+    void (*columns_affine)(const float *x, int64_t rows, int64_t stride, int64_t n, const float *centre,
+                           const float *factor, const float *shift, float *y);
+};
+
 struct kernels_table {
     int vector; /* floats of a vector */
     int panel;  /* columns of a panel of packed weights */
@@ -64,6 +86,7 @@ struct kernels_table {
     void (*const *unary)(const struct unary *function, const float *x, float *y, int64_t n);
     /* Gates with sigmoid and tanh; layouts: gates.inc. */
     void (*lstm)(int64_t units, const float *z, float *h, float *c);
+    const struct kernels_lines *lines;
     void (*gru)(int64_t units, const float *share, const float *q, float *h);
 };
 

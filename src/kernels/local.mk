@@ -11,10 +11,12 @@ libkerasd_a_SOURCES += \
 	src/kernels/elementwise.h \
 	src/kernels/gather.c \
 	src/kernels/gemm.c src/kernels/gemm.h \
+	src/kernels/groups.h \
 	src/kernels/hash.c src/kernels/hash.h \
 	src/kernels/lookup.c src/kernels/lookup.h \
 	src/kernels/math.c \
 	src/kernels/movement.c src/kernels/movement.h \
+	src/kernels/norm.c \
 	src/kernels/pool.c src/kernels/pool.h \
 	src/kernels/reduce.c src/kernels/reduce.h \
 	src/kernels/resize.c src/kernels/resize.h \
@@ -27,7 +29,7 @@ libkerasd_a_SOURCES += \
 
 # One library per instruction set: the same loops, compiled with their own flags. Signalling NaNs, errno and
 # traps are nobody's business here; everything else about IEEE arithmetic is kept.
-LOOP_SOURCES = src/kernels/gates.inc src/kernels/isa.h src/kernels/isa.inc src/kernels/simd.inc \
+LOOP_SOURCES = src/kernels/gates.inc src/kernels/isa.h src/kernels/isa.inc src/kernels/lines.inc src/kernels/simd.inc \
 	src/kernels/strip.inc src/kernels/tile.inc \
 	src/kernels/unary.inc src/kernels/vmath.inc
 LOOP_CFLAGS = $(AM_CFLAGS) -fno-math-errno -fno-trapping-math -ffp-contract=fast

@@ -1,14 +1,9 @@
-/* Reductions, softmax and normalisation over any set of axes.
- *
- * A plan splits the axes of a dense tensor into kept and reduced ones. A group is what goes into one
- * element of the result: runs of equally spaced elements, one run per step of the outer reduced axes.
- * Sums are accumulated in double. */
-#include "kernels/reduce.h"
-
+/* Reductions over any set of axes. Sums are accumulated in double (lines.inc). */
 #include <math.h>
 #include <string.h>
 
 #include "base/assert.h"
+#include "kernels/groups.h"
 
 void reduce_plan_init(struct reduce_plan *plan, const struct shape *shape, const int *axes, int n_axes)
 {
@@ -31,122 +26,120 @@ void reduce_plan_init(struct reduce_plan *plan, const struct shape *shape, const
     }
 }
 
-/* Some of a plan's axes, walked in order. */
-struct walk {
-    int rank;
-    int64_t dim[SHAPE_MAX_RANK], stride[SHAPE_MAX_RANK], at[SHAPE_MAX_RANK];
-    int64_t offset;
-};
-
-static void walk_init(struct walk *walk, const struct reduce_plan *plan, bool reduced)
+float groups_line_best(struct groups *groups, bool max, const float *x, int64_t base)
 {
-    int64_t stride[SHAPE_MAX_RANK], step = 1;
-    memset(walk, 0, sizeof(*walk));
-    for (int axis = plan->rank - 1; axis >= 0; axis--) {
-        stride[axis] = step;
-        step *= plan->dim[axis];
-    }
-    for (int axis = 0; axis < plan->rank; axis++)
-        if (plan->reduced[axis] == reduced) {
-            walk->dim[walk->rank] = plan->dim[axis];
-            walk->stride[walk->rank++] = stride[axis];
+    float best[64];
+    int64_t n = 0;
+    EACH_RUN(groups, base, at) {
+        best[n++] = max ? LINES->max(x + at, groups->n) : LINES->min(x + at, groups->n);
+        if (n == 64) {
+            best[0] = max ? LINES->max(best, n) : LINES->min(best, n);
+            n = 1;
         }
-}
-
-/* False after the last; then the walk stands at its start again. */
-static bool walk_next(struct walk *walk)
-{
-    for (int axis = walk->rank - 1; axis >= 0; axis--) {
-        walk->offset += walk->stride[axis];
-        if (++walk->at[axis] < walk->dim[axis])
-            return true;
-        walk->offset -= walk->stride[axis] * walk->dim[axis];
-        walk->at[axis] = 0;
     }
-    return false;
+    return max ? LINES->max(best, n) : LINES->min(best, n);
 }
 
-/* The groups of a plan: kept positions outside, runs inside. */
-struct groups {
-    struct walk kept, runs;
-    int64_t n, step; /* elements of a run and their distance */
-};
-
-static void groups_init(struct groups *groups, const struct reduce_plan *plan)
-{
-    walk_init(&groups->kept, plan, false);
-    walk_init(&groups->runs, plan, true);
-    groups->n = groups->step = 1;
-    if (groups->runs.rank) {
-        int last = --groups->runs.rank;
-        groups->n = groups->runs.dim[last];
-        groups->step = groups->runs.stride[last];
-    }
-}
-
-/* for all elements of the group at `base`: offset `at` */
-#define EACH(groups, base, at)                                                                     \
-    for (int64_t more_ = 1, run_; run_ = (base) + (groups)->runs.offset, more_;                    \
-         more_ = walk_next(&(groups)->runs))                                                       \
-        for (int64_t at = run_; at < run_ + (groups)->n * (groups)->step; at += (groups)->step)
-
-static float group_max(struct groups *groups, const float *x, int64_t base)
-{
-    float max = -INFINITY;
-    EACH(groups, base, at)
-        max = x[at] > max || x[at] != x[at] ? x[at] : max;
-    return max;
-}
-
-static float group_min(struct groups *groups, const float *x, int64_t base)
-{
-    float min = INFINITY;
-    EACH(groups, base, at)
-        min = x[at] < min || x[at] != x[at] ? x[at] : min;
-    return min;
-}
-
-static double group_sum(struct groups *groups, const float *x, int64_t base)
+double groups_line_sum(struct groups *groups, const float *x, int64_t base)
 {
     double sum = 0;
-    EACH(groups, base, at)
-        sum += x[at];
+    EACH_RUN(groups, base, at)
+        sum += LINES->sum(x + at, groups->n);
     return sum;
 }
 
-static float group_prod(struct groups *groups, const float *x, int64_t base)
+/* sum of exp(x - max), without keeping the exponentials */
+double groups_line_exps(struct groups *groups, const float *x, int64_t base, float max)
+{
+    float lost[COLUMNS];
+    double sum = 0;
+    EACH_RUN(groups, base, at)
+        for (int64_t i = 0; i < groups->n; i += COLUMNS)
+            sum += LINES->exp(x + at + i, groups->n - i < COLUMNS ? groups->n - i : COLUMNS, max, lost);
+    return sum;
+}
+
+static float product(struct groups *groups, const float *x, int64_t base)
 {
     double product = 1;
     EACH(groups, base, at)
-        product *= x[at];
+        product *= (double)x[at];
     return (float)product;
 }
 
-/* log(sum(exp(x))); -inf for nothing. */
-static float group_logsumexp(struct groups *groups, const float *x, int64_t base)
+/* log(sum(exp)); where the largest is infinite, that is it. */
+static float log_sum(float max, double sum)
 {
-    float max = group_max(groups, x, base);
-    double sum = 0;
-    if (isinf(max))
-        return max;
-    EACH(groups, base, at)
-        sum += expf(x[at] - max);
-    return max + (float)log(sum);
+    return isinf(max) ? max : max + (float)log(sum);
 }
 
-static float group_reduce(enum reduce_kind kind, struct groups *groups, const float *x, int64_t base,
-                          int64_t count)
+static float reduce_line(enum reduce_kind kind, struct groups *groups, const float *x, int64_t base,
+                         int64_t count)
 {
+    float max;
     switch (kind) {
-    case REDUCE_SUM: return (float)group_sum(groups, x, base);
-    case REDUCE_MEAN: return (float)(group_sum(groups, x, base) / (double)count);
-    case REDUCE_MAX: return group_max(groups, x, base);
-    case REDUCE_MIN: return group_min(groups, x, base);
-    case REDUCE_PROD: return group_prod(groups, x, base);
-    case REDUCE_LOGSUMEXP: return group_logsumexp(groups, x, base);
+    case REDUCE_SUM: return (float)groups_line_sum(groups, x, base);
+    case REDUCE_MEAN: return (float)(groups_line_sum(groups, x, base) / (double)count);
+    case REDUCE_MAX: return groups_line_best(groups, true, x, base);
+    case REDUCE_MIN: return groups_line_best(groups, false, x, base);
+    case REDUCE_PROD: return product(groups, x, base);
+    case REDUCE_LOGSUMEXP:
+        max = groups_line_best(groups, true, x, base);
+        return log_sum(max, groups_line_exps(groups, x, base, max));
     default: KD_ASSERT(!"a reduction of floats");
     }
     return 0;
+}
+
+void groups_columns_best(struct groups *groups, bool max, const float *x, int64_t base, int64_t n,
+                         float *best)
+{
+    for (int64_t i = 0; i < n; i++)
+        best[i] = max ? -INFINITY : INFINITY;
+    EACH_RUN(groups, base, at)
+        (max ? LINES->columns_max : LINES->columns_min)(x + at, groups->n, groups->step, n, best);
+}
+
+void groups_columns_sum(struct groups *groups, const float *x, int64_t base, int64_t n, double *sum)
+{
+    memset(sum, 0, (size_t)n * sizeof(*sum));
+    EACH_RUN(groups, base, at)
+        LINES->columns_sum(x + at, groups->n, groups->step, n, sum);
+}
+
+void groups_columns_exps(struct groups *groups, const float *x, int64_t base, int64_t n, const float *max,
+                         double *sum)
+{
+    float lost[COLUMNS];
+    memset(sum, 0, (size_t)n * sizeof(*sum));
+    EACH(groups, base, at)
+        LINES->columns_exp(x + at, 1, 0, n, max, lost, sum);
+}
+
+/* n <= COLUMNS neighbouring groups. */
+static void reduce_columns(enum reduce_kind kind, struct groups *groups, const float *x, int64_t base,
+                           int64_t n, int64_t count, float *y)
+{
+    double sum[COLUMNS];
+    switch (kind) {
+    case REDUCE_SUM:
+    case REDUCE_MEAN:
+        groups_columns_sum(groups, x, base, n, sum);
+        for (int64_t i = 0; i < n; i++)
+            y[i] = (float)(kind == REDUCE_SUM ? sum[i] : sum[i] / (double)count);
+        break;
+    case REDUCE_MAX: groups_columns_best(groups, true, x, base, n, y); break;
+    case REDUCE_MIN: groups_columns_best(groups, false, x, base, n, y); break;
+    case REDUCE_LOGSUMEXP:
+        groups_columns_best(groups, true, x, base, n, y);
+        groups_columns_exps(groups, x, base, n, y, sum);
+        for (int64_t i = 0; i < n; i++)
+            y[i] = log_sum(y[i], sum[i]);
+        break;
+    default:
+        for (int64_t i = 0; i < n; i++)
+            y[i] = reduce_line(kind, groups, x, base + i, count);
+    }
 }
 
 /* What the reduction of nothing gives. */
@@ -169,9 +162,14 @@ void reduce_f32(enum reduce_kind kind, const struct reduce_plan *plan, const flo
         y[i] = nothing(kind);
     if (plan->count == 0 || plan->kept == 0)
         return;
-    do
-        *y++ = group_reduce(kind, &groups, x, groups.kept.offset, plan->count);
-    while (walk_next(&groups.kept));
+    do {
+        int64_t base = groups.kept.offset;
+        if (groups.columns == 0)
+            *y++ = reduce_line(kind, &groups, x, base, plan->count);
+        for (int64_t i = 0; i < groups.columns; i += COLUMNS)
+            reduce_columns(kind, &groups, x, base + i, columns_left(&groups, i), plan->count, y + i);
+        y += groups.columns;
+    } while (walk_next(&groups.kept));
 }
 
 static int64_t group_reduce_i64(enum reduce_kind kind, struct groups *groups, const int64_t *x, int64_t base,
@@ -209,8 +207,10 @@ void reduce_i64(enum reduce_kind kind, const struct reduce_plan *plan, const int
     groups_init(&groups, plan);
     if (plan->kept == 0)
         return;
+    int64_t side_by_side = groups.columns ? groups.columns : 1;
     do
-        *y++ = group_reduce_i64(kind, &groups, x, groups.kept.offset, plan->count);
+        for (int64_t i = 0; i < side_by_side; i++)
+            *y++ = group_reduce_i64(kind, &groups, x, groups.kept.offset + i, plan->count);
     while (walk_next(&groups.kept));
 }
 
@@ -248,53 +248,4 @@ void reduce_arg_i64(enum reduce_kind kind, int64_t outer, int64_t n, int64_t inn
         }
         y[i] = best;
     }
-}
-
-static void softmax_group(struct groups *groups, bool log, int64_t base, const float *x, float *y)
-{
-    float max = group_max(groups, x, base);
-    double sum = 0;
-    EACH(groups, base, at)
-        sum += expf(x[at] - max);
-    float shift = max + (float)__builtin_log(sum), factor = (float)(1 / sum);
-    EACH(groups, base, at)
-        y[at] = log ? x[at] - shift : expf(x[at] - max) * factor;
-}
-
-void softmax_run(const struct reduce_plan *plan, bool log, const float *x, float *y)
-{
-    struct groups groups;
-    groups_init(&groups, plan);
-    if (plan->count == 0 || plan->kept == 0)
-        return;
-    do
-        softmax_group(&groups, log, groups.kept.offset, x, y);
-    while (walk_next(&groups.kept));
-}
-
-static void norm_group(enum norm_kind kind, struct groups *groups, float epsilon, int64_t count, int64_t base,
-                       const float *x, float *y)
-{
-    double mean = kind == NORM_RMS ? 0 : group_sum(groups, x, base) / (double)count, sum = 0;
-    EACH(groups, base, at) {
-        double d = x[at] - mean;
-        sum += d * d;
-    }
-    double factor = 1 / sqrt(sum / (double)count + epsilon), centre = kind == NORM_LAYER ? mean : 0;
-    EACH(groups, base, at)
-        y[at] = (float)((x[at] - centre) * factor);
-}
-
-void norm_run(enum norm_kind kind, const struct reduce_plan *plan, float epsilon, int64_t channels,
-              const float *scale, const float *shift, const float *x, float *y)
-{
-    struct groups groups;
-    groups_init(&groups, plan);
-    if (plan->count == 0 || plan->kept == 0)
-        return;
-    do
-        norm_group(kind, &groups, epsilon, plan->count, groups.kept.offset, x, y);
-    while (walk_next(&groups.kept));
-    for (int64_t i = 0; (scale || shift) && i < plan->kept * plan->count; i++)
-        y[i] = y[i] * (scale ? scale[i % channels] : 1) + (shift ? shift[i % channels] : 0);
 }
