@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "kernels/elementwise.h"
+#include "kernels/isa.h"
 
 /* Operand strides of a result axis: 0 where the operand repeats. */
 static void operand_strides(const struct shape *result, const struct shape *operand, int64_t *stride)
@@ -115,24 +116,16 @@ static float logaddexp(float x, float y)
     return isinf(high) ? high : high + log1pf(expf(low - high));
 }
 
+/* The kinds that have no vector loop. */
 static float arithmetic(enum binary_kind kind, float x, float y)
 {
     switch (kind) {
-    case BINARY_ADD: return x + y;
-    case BINARY_SUBTRACT: return x - y;
-    case BINARY_MULTIPLY: return x * y;
-    case BINARY_DIVIDE: return x / y;
-    case BINARY_DIVIDE_NO_NAN: return y == 0 ? 0 : x / y;
     case BINARY_FLOOR_DIVIDE: return floorf(x / y);
     case BINARY_FLOOR_MOD: return floor_mod(x, y);
     case BINARY_TRUNCATE_MOD: return fmodf(x, y);
-    case BINARY_POWER: return powf(x, y);
-    case BINARY_MAXIMUM: return x > y || x != x ? x : y;
-    case BINARY_MINIMUM: return x < y || x != x ? x : y;
-    case BINARY_SQUARED_DIFFERENCE: return (x - y) * (x - y);
+    case BINARY_POWER: return y == 2 ? x * x : powf(x, y);
     case BINARY_ATAN2: return atan2f(x, y);
     case BINARY_LOGADDEXP: return logaddexp(x, y);
-    case BINARY_PRELU: return x > 0 ? x : x * y;
     default: KD_ASSERT(!"arithmetic on floats");
     }
     return 0;
@@ -142,10 +135,15 @@ void binary_f32(enum binary_kind kind, const struct broadcast *broadcast, const 
                 float *z)
 {
     struct lines lines;
-    for (lines_start(&lines, broadcast); lines.left; lines_next(&lines), z += lines.length)
+    for (lines_start(&lines, broadcast); lines.left; lines_next(&lines), z += lines.length) {
+        const float *from_x = x + lines.offset[0], *from_y = y + lines.offset[1];
+        if (kernels_table->binary[kind]) {
+            kernels_table->binary[kind](from_x, lines.step[0], from_y, lines.step[1], z, lines.length);
+            continue;
+        }
         for (int64_t i = 0; i < lines.length; i++)
-            z[i] = arithmetic(kind, x[lines.offset[0] + i * lines.step[0]],
-                              y[lines.offset[1] + i * lines.step[1]]);
+            z[i] = arithmetic(kind, from_x[i * lines.step[0]], from_y[i * lines.step[1]]);
+    }
 }
 
 #define COMPARE(type)                                                                              \

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "kernels/elementwise.h"
+#include "kernels/isa.h"
 
 static void float_to_int(enum dtype to, const float *x, int64_t *y, int64_t n)
 {
@@ -55,8 +56,7 @@ void cast_run(enum dtype from, enum dtype to, const void *x, void *y, int64_t n)
     } else if (from_float) {
         float_to_int(to, x, y, n);
     } else if (to_float) {
-        for (int64_t i = 0; i < n; i++)
-            ((float *)y)[i] = (float)((const int64_t *)x)[i];
+        kernels_table->i64_to_f32(x, y, n);
         if (to == DTYPE_FLOAT16 || to == DTYPE_BFLOAT16)
             float_to_float(to, y, y, n);
     } else {
@@ -66,13 +66,43 @@ void cast_run(enum dtype from, enum dtype to, const void *x, void *y, int64_t n)
     }
 }
 
+/* Columns that scale_shift takes at a time, and about the elements of a block that stays in the cache until
+ * its activation. */
+#define COLUMNS 128
+#define BLOCK 4096
+
+/* The affine map of some columns of a block of rows. */
+static void scale_columns(int64_t rows, int64_t stride, int64_t first, int64_t n, int64_t channels,
+                          const float *x, const float *scale, const float *shift, float *y)
+{
+    float centre[COLUMNS] = {0}, factor[COLUMNS], added[COLUMNS];
+    for (int64_t i = 0; i < n; i++) {
+        factor[i] = scale ? scale[(first + i) % channels] : 1;
+        added[i] = shift ? shift[(first + i) % channels] : 0;
+    }
+    kernels_table->lines->columns_affine(x + first, rows, stride, n, centre, factor, added, y + first);
+}
+
 void scale_shift(int64_t rows, int64_t channels, const float *x, const float *scale, const float *shift,
                  const struct unary *activation, float *y)
 {
-    for (int64_t row = 0; row < rows; row++, x += channels, y += channels) {
-        for (int64_t c = 0; c < channels; c++)
-            y[c] = x[c] * (scale ? scale[c] : 1) + (shift ? shift[c] : 0);
+    /* Few channels: several rows count as one of a multiple of the channels. */
+    int64_t total = rows * channels, width = channels;
+    if (channels > 0 && channels <= COLUMNS / 2)
+        width = COLUMNS / channels * channels;
+    while (total > 0) {
+        int64_t lines = width < BLOCK ? BLOCK / width : 1, n = width;
+        lines = lines * width <= total ? lines : total / width;
+        if (lines == 0) { /* the last rows, less than a line */
+            lines = 1;
+            n = total;
+        }
+        for (int64_t i = 0; i < n; i += COLUMNS)
+            scale_columns(lines, n, i, n - i < COLUMNS ? n - i : COLUMNS, channels, x, scale, shift, y);
         if (activation)
-            unary_apply(activation, y, y, channels);
+            unary_apply(activation, y, y, lines * n);
+        x += lines * n;
+        y += lines * n;
+        total -= lines * n;
     }
 }

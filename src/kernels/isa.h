@@ -87,6 +87,10 @@ struct kernels_table {
     /* Gates with sigmoid and tanh; layouts: gates.inc. */
     void (*lstm)(int64_t units, const float *z, float *h, float *c);
     const struct kernels_lines *lines;
+    /* By enum binary_kind, NULL where there is none; steps 0 or 1. */
+    void (*const *binary)(const float *x, int64_t x_step, const float *y, int64_t y_step, float *z,
+                          int64_t n);
+    void (*i64_to_f32)(const int64_t *x, float *y, int64_t n);
     void (*gru)(int64_t units, const float *share, const float *q, float *h);
 };
 
