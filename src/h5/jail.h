@@ -16,7 +16,8 @@ struct h5_limits {
 
 /* NULL if this build and this run can be jailed, else why not ("built with sanitizers", ...). */
 const char *h5_jail_obstacle(void);
-/* Applies resource limits, drops privileges, closes every descriptor from first_fd on. Always. */
+/* Applies resource limits, drops privileges, closes every descriptor from first_fd on. Also without a
+ * jail, but not for tools that need what it takes (sanitizers, valgrind). */
 int h5_jail_limit(const struct h5_limits *limits, int first_fd, struct err *err);
 /* Closes the jail for good. What the kernel does not have is left out; ret_parts gets what holds: "seccomp",
  * "landlock 7". message_fd: where a refused system call is reported before the process ends. */
