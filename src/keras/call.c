@@ -161,12 +161,6 @@ static int set_training(const struct keras_layer *layer, struct keras_call *call
         call->training = false;
     if (!call->training || !layer->training_matters)
         return 0;
-    /* Keras 3's predict() says training=False to every layer, whatever the node has stored. */
-    if (build->writer.family == KERAS_3) {
-        keras_rule(build, "training=True stored in a call: overruled at inference, as Keras 3's predict() does");
-        call->training = false;
-        return 0;
-    }
     if (!build->options->ignore_training_true)
         return err_set(err, KD_EUNSUPPORTED, "called with training=True, so its output is random or depends on the "
                        "whole batch; set ignore_training_true to serve it as in inference");
