@@ -9,7 +9,8 @@ static int layer_scale_parse(struct keras_layer *layer, struct err *err)
     keras_config_ignore(layer, (const char *const[]){"init_values", NULL});
     /* Other people's classes of this name have other keys, and may compute something else. */
     if (!keras_config_has(layer, "projection_dim"))
-        return keras_config_fail(layer, "not the LayerScale of keras.applications (no 'projection_dim'), so a custom class");
+        return keras_config_fail(
+            layer, "not the LayerScale of keras.applications (no 'projection_dim'), so a custom class");
     keras_declare_weight(layer, "gamma", true);
     return 0;
 }
@@ -45,14 +46,16 @@ static int stochastic_depth_parse(struct keras_layer *layer, struct err *err)
     return 0;
 }
 
-/* One input (keras.applications): nothing happens. Two (tensorflow_addons): shortcut + survival * residual. */
+/* One input (keras.applications): nothing happens. Two (tensorflow_addons): shortcut + survival * residual.
+ */
 static int stochastic_depth_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
 {
     const double *survival = layer->params;
     engine_value x = call->inputs[0].value;
     if (call->n_inputs == 2) {
         engine_value residual = call->inputs[1].value;
-        residual = engine_binary(call->graph, BINARY_MULTIPLY, residual, keras_scalar(call, residual, *survival));
+        residual =
+            engine_binary(call->graph, BINARY_MULTIPLY, residual, keras_scalar(call, residual, *survival));
         x = engine_binary(call->graph, BINARY_ADD, x, residual);
     }
     keras_call_return(call, 0, x);

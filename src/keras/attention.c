@@ -1,9 +1,9 @@
 /* Attention (dot product, or concat) and AdditiveAttention.
  *
- * Inputs [query (N, T, D), value (N, S, D), key (default: value)]. Scores, minus a large number where the value is masked
- * or lies in the future, softmax over the keys, product with the value; rows of masked queries become zero. No factor of
- * 1 / sqrt(D). The subtraction is done as Keras does it, rounding included: a row whose keys are all masked comes out
- * uniform. */
+ * Inputs [query (N, T, D), value (N, S, D), key (default: value)]. Scores, minus a large number where the
+ * value is masked or lies in the future, softmax over the keys, product with the value; rows of masked
+ * queries become zero. No factor of 1 / sqrt(D). The subtraction is done as Keras does it, rounding included:
+ * a row whose keys are all masked comes out uniform. */
 #include "keras/attention.h"
 
 #include "base/err.h"
@@ -26,7 +26,8 @@ bool attention_writer_since(const struct keras_layer *layer, int major, int mino
 static engine_value positions(struct keras_call *call, engine_value x)
 {
     struct engine_graph *graph = call->graph;
-    engine_value zero = engine_scalar_i64(graph, DTYPE_INT64, 0), one = engine_scalar_i64(graph, DTYPE_INT64, 1);
+    engine_value zero = engine_scalar_i64(graph, DTYPE_INT64, 0),
+                 one = engine_scalar_i64(graph, DTYPE_INT64, 1);
     engine_value size = engine_slice(graph, engine_shape_of(graph, x), 0, 1, 2, 1);
     return engine_range(graph, zero, engine_squeeze(graph, size, (int[]){0}, 1), one);
 }
@@ -47,13 +48,15 @@ engine_value attention_causal_mask(struct keras_call *call, engine_value query, 
     return engine_binary(call->graph, BINARY_GREATER_EQUAL, t, s);
 }
 
-engine_value attention_window_mask(struct keras_call *call, engine_value query, engine_value value, int64_t window)
+engine_value attention_window_mask(struct keras_call *call, engine_value query, engine_value value,
+                                   int64_t window)
 {
     engine_value t, s;
     struct unary abs = {.kind = UNARY_ABS};
     position_grid(call, query, value, &t, &s);
     engine_value distance = engine_unary(call->graph, abs, engine_binary(call->graph, BINARY_SUBTRACT, t, s));
-    return engine_binary(call->graph, BINARY_LESS, distance, engine_scalar_i64(call->graph, DTYPE_INT64, window));
+    return engine_binary(call->graph, BINARY_LESS, distance,
+                         engine_scalar_i64(call->graph, DTYPE_INT64, window));
 }
 
 engine_value attention_and(struct keras_call *call, engine_value a, engine_value b)
@@ -120,7 +123,8 @@ static engine_value pair_scores(const struct keras_layer *layer, struct keras_ca
     engine_value pairs = engine_unary(graph, (struct unary){.kind = UNARY_TANH}, sum);
     pairs = params->additive ? multiply(call, pairs, scale) : pairs;
     engine_value scores = engine_reduce(graph, REDUCE_SUM, pairs, (int[]){-1}, 1, false);
-    return params->additive ? scores : multiply(call, scores, keras_weight(layer, call, "concat_score_weight", 0));
+    return params->additive ? scores
+                            : multiply(call, scores, keras_weight(layer, call, "concat_score_weight", 0));
 }
 
 static engine_value raw_scores(const struct keras_layer *layer, struct keras_call *call, engine_value query,
@@ -159,7 +163,8 @@ static int lower(const struct keras_layer *layer, struct keras_call *call, struc
     const struct attention *params = layer->params;
     struct engine_graph *graph = call->graph;
     if (call->n_inputs < 2 || call->n_inputs > 3)
-        return err_set(err, KD_EFORMAT, "called with %zu inputs, expected query, value and maybe key", call->n_inputs);
+        return err_set(err, KD_EFORMAT, "called with %zu inputs, expected query, value and maybe key",
+                       call->n_inputs);
     engine_value query = call->inputs[0].value, value = call->inputs[1].value;
     engine_value key = call->n_inputs > 2 ? call->inputs[2].value : value;
     engine_value keep = call->inputs[1].mask;
@@ -169,7 +174,8 @@ static int lower(const struct keras_layer *layer, struct keras_call *call, struc
         keep = attention_and(call, keep, attention_causal_mask(call, query, value));
     engine_value scores = subtract_masked(call, raw_scores(layer, call, query, key), keep);
     engine_value weights = engine_softmax(graph, scores, (int[]){-1}, 1, false);
-    engine_value y = zero_masked_rows(call, engine_matmul(graph, weights, value, false, false), call->inputs[0].mask);
+    engine_value y =
+        zero_masked_rows(call, engine_matmul(graph, weights, value, false, false), call->inputs[0].mask);
     keras_call_return_masked(call, 0, y, call->inputs[0].mask);
     if (attention_flag(call, "return_attention_scores", false))
         keras_call_return_masked(call, 1, weights, ENGINE_NONE);

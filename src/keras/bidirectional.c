@@ -1,9 +1,9 @@
 /* Bidirectional: one recurrent layer read forwards and one read backwards, merged.
  *
- * The backward layer's sequence comes out in reversed time order and is turned round before the merge. Files of
- * tf.keras name a backward layer only where the user gave one; else it is the forward layer with go_backwards
- * inverted and weights of its own. From tf.keras on, both layers give zeros at masked steps of sequences; standalone
- * Keras repeats the last output there. */
+ * The backward layer's sequence comes out in reversed time order and is turned round before the merge. Files
+ * of tf.keras name a backward layer only where the user gave one; else it is the forward layer with
+ * go_backwards inverted and weights of its own. From tf.keras on, both layers give zeros at masked steps of
+ * sequences; standalone Keras repeats the last output there. */
 #include <string.h>
 
 #include "base/arena.h"
@@ -46,7 +46,8 @@ static int parse(struct keras_layer *layer, struct err *err)
         return 0;
     const cJSON *forward = keras_config_json(layer, "layer");
     const cJSON *backward = keras_config_json(layer, "backward_layer");
-    keras_config_ignore(layer, (const char *const[]){"num_constants", "return_sequences", "return_state", NULL});
+    keras_config_ignore(layer,
+                        (const char *const[]){"num_constants", "return_sequences", "return_state", NULL});
     params->merge = read_merge_mode(layer);
     if (!forward)
         return keras_config_fail(layer, "config key 'layer' is missing");
@@ -59,7 +60,8 @@ static int parse(struct keras_layer *layer, struct err *err)
         options[1]->go_backwards = !options[0]->go_backwards;
     if (options[0]->return_sequences != options[1]->return_sequences ||
         options[0]->return_state != options[1]->return_state)
-        return keras_config_fail(layer, "forward and backward layer differ in return_sequences or return_state");
+        return keras_config_fail(layer,
+                                 "forward and backward layer differ in return_sequences or return_state");
     bool zero = layer->writer->family == KERAS_TF || layer->writer->family == KERAS_3;
     for (int i = 0; zero && i < 2; i++)
         options[i]->zero_output_for_mask = options[i]->return_sequences;
@@ -108,14 +110,16 @@ static int lower(const struct keras_layer *layer, struct keras_call *call, struc
         outputs[i] = arena_calloc(layer->arena, KERAS_MAX_OUTPUTS, sizeof(*outputs[i]));
         if (!outputs[i])
             return err_set(err, KD_ENOMEM, "out of memory");
-        int rc = run_direction(layer->children[i], call, states + i * (n_states / 2), n_states / 2, outputs[i], &n[i], err);
+        int rc = run_direction(layer->children[i], call, states + i * (n_states / 2), n_states / 2,
+                               outputs[i], &n[i], err);
         if (rc)
             return rc;
     }
     engine_value y = outputs[0][0].value, z = outputs[1][0].value;
     engine_value mask = recurrent_output_mask(options, call);
     if (options->return_sequences)
-        z = engine_slice(call->graph, z, options->time_major ? 0 : 1, ENGINE_SLICE_NONE, ENGINE_SLICE_NONE, -1);
+        z = engine_slice(call->graph, z, options->time_major ? 0 : 1, ENGINE_SLICE_NONE, ENGINE_SLICE_NONE,
+                         -1);
     call->n_outputs = 0;
     if (params->merge == MERGE_NONE) {
         keras_call_return_masked(call, call->n_outputs++, y, mask);

@@ -1,7 +1,8 @@
-/* CategoryEncoding, Discretization, Hashing, HashedCrossing, and the encoding that all categorical layers end in.
+/* CategoryEncoding, Discretization, Hashing, HashedCrossing, and the encoding that all categorical layers end
+ * in.
  *
- * A layer first finds ids; output_mode then says whether they leave as they are or as rows of `depth` numbers. Integer
- * outputs are int64 unless the config names another integer type. */
+ * A layer first finds ids; output_mode then says whether they leave as they are or as rows of `depth`
+ * numbers. Integer outputs are int64 unless the config names another integer type. */
 #include "keras/categorical.h"
 
 #include <string.h>
@@ -16,17 +17,19 @@
 
 enum categorical_mode categorical_read_mode(struct keras_layer *layer, enum categorical_mode absent)
 {
-    static const char *const words[] = {"int", "one_hot", "multi_hot", "count", "tf_idf", "binary", "tf-idf", NULL};
-    static const enum categorical_mode modes[] = {CATEGORICAL_INT, CATEGORICAL_ONE_HOT, CATEGORICAL_MULTI_HOT,
-                                                  CATEGORICAL_COUNT, CATEGORICAL_TF_IDF, CATEGORICAL_MULTI_HOT,
-                                                  CATEGORICAL_TF_IDF};
+    static const char *const words[] = {"int",    "one_hot", "multi_hot", "count",
+                                        "tf_idf", "binary",  "tf-idf",    NULL};
+    static const enum categorical_mode modes[] = {
+        CATEGORICAL_INT,    CATEGORICAL_ONE_HOT,   CATEGORICAL_MULTI_HOT, CATEGORICAL_COUNT,
+        CATEGORICAL_TF_IDF, CATEGORICAL_MULTI_HOT, CATEGORICAL_TF_IDF};
     if (keras_config_bool(layer, "sparse", false))
         keras_warn(layer->build, layer, "sparse output is served dense");
     return modes[keras_config_choice(layer, "output_mode", words, (int)absent)];
 }
 
 /* Keras 3 reduces axis 1 of ids with three axes or more. */
-static engine_value reduced_axis_last(const struct keras_layer *layer, struct keras_call *call, engine_value x)
+static engine_value reduced_axis_last(const struct keras_layer *layer, struct keras_call *call,
+                                      engine_value x)
 {
     bool keras_3 = layer->writer->family == KERAS_3;
     if (x == ENGINE_NONE || !keras_3 || engine_rank(call->graph, x) < 3)
@@ -52,7 +55,8 @@ enum dtype categorical_dtype(const struct keras_layer *layer, enum categorical_m
 }
 
 engine_value categorical_encode(const struct keras_layer *layer, struct keras_call *call, engine_value ids,
-                                engine_value weights, enum categorical_mode mode, int64_t depth, enum dtype dtype)
+                                engine_value weights, enum categorical_mode mode, int64_t depth,
+                                enum dtype dtype)
 {
     struct engine_graph *graph = call->graph;
     if (ids == ENGINE_NONE)
@@ -150,20 +154,23 @@ static int discretization_parse(struct keras_layer *layer, struct err *err)
     return 0;
 }
 
-/* The value where the cumulated share `c` [n] of the values `v` [n] reaches p, linear between two, clamped at the ends. */
+/* The value where the cumulated share `c` [n] of the values `v` [n] reaches p, linear between two, clamped at
+ * the ends. */
 static float quantile(const float *v, const double *c, int64_t n, double p)
 {
     if (p <= c[0])
         return v[0];
     for (int64_t i = 1; i < n; i++)
         if (p <= c[i])
-            return (float)((double)v[i - 1] + ((double)v[i] - (double)v[i - 1]) * (p - c[i - 1]) / (c[i] - c[i - 1]));
+            return (float)((double)v[i - 1] +
+                           ((double)v[i] - (double)v[i - 1]) * (p - c[i - 1]) / (c[i] - c[i - 1]));
     return v[n - 1];
 }
 
-/* Boundaries from the summary (values, then weights, n columns) that adapt() left: the quantiles at 1/bins, 2/bins and
- * so on, the last one left out. A summary of fewer columns than bins is taken as it is. */
-static int64_t summary_boundaries(struct arena *arena, const float *summary, int64_t n, int64_t num_bins, float **ret)
+/* Boundaries from the summary (values, then weights, n columns) that adapt() left: the quantiles at 1/bins,
+ * 2/bins and so on, the last one left out. A summary of fewer columns than bins is taken as it is. */
+static int64_t summary_boundaries(struct arena *arena, const float *summary, int64_t n, int64_t num_bins,
+                                  float **ret)
 {
     double step = 1.0 / (double)num_bins, total = 0;
     double *share = arena_calloc(arena, (size_t)n + 1, sizeof(*share));
@@ -191,8 +198,8 @@ static engine_value boundaries_of(const struct keras_layer *layer, struct keras_
     float *boundaries = NULL;
     if (params->boundaries)
         return keras_constant_json(call, params->boundaries, DTYPE_FLOAT32);
-    const struct tensor *summary = engine_constant_of(call->graph, keras_weight(layer, call, "summary", 2, (int64_t)2,
-                                                                                (int64_t)SHAPE_UNKNOWN));
+    const struct tensor *summary = engine_constant_of(
+        call->graph, keras_weight(layer, call, "summary", 2, (int64_t)2, (int64_t)SHAPE_UNKNOWN));
     if (!summary || summary->shape.dim[1] < 1)
         return engine_graph_fail(call->graph, KD_EFORMAT, "the summary of the adapted data is empty");
     int64_t n = summary_boundaries(layer->arena, tensor_f32(summary), summary->shape.dim[1], params->num_bins,
@@ -288,9 +295,11 @@ static int hashing_lower(const struct keras_layer *layer, struct keras_call *cal
     engine_value x = text_or_ids(call, call->inputs[0].value), mask = ENGINE_NONE;
     if (params->mask_value && params->num_bins > 1)
         mask = mask_constant(call, params->mask_value, x);
-    engine_value ids = engine_hash(call->graph, x, params->num_bins, params->has_salt ? params->salt : NULL, mask);
-    keras_call_return(call, 0, categorical_encode(layer, call, ids, ENGINE_NONE, params->mode, params->num_bins,
-                                                  categorical_dtype(layer, params->mode)));
+    engine_value ids =
+        engine_hash(call->graph, x, params->num_bins, params->has_salt ? params->salt : NULL, mask);
+    keras_call_return(call, 0,
+                      categorical_encode(layer, call, ids, ENGINE_NONE, params->mode, params->num_bins,
+                                         categorical_dtype(layer, params->mode)));
     return 0;
 }
 
@@ -326,8 +335,9 @@ static int crossing_lower(const struct keras_layer *layer, struct keras_call *ca
     for (size_t i = 0; i < call->n_inputs; i++)
         values[i] = text_or_ids(call, call->inputs[i].value);
     engine_value ids = engine_hash_cross(call->graph, values, (int)call->n_inputs, params->num_bins);
-    keras_call_return(call, 0, categorical_encode(layer, call, ids, ENGINE_NONE, params->mode, params->num_bins,
-                                                  categorical_dtype(layer, params->mode)));
+    keras_call_return(call, 0,
+                      categorical_encode(layer, call, ids, ENGINE_NONE, params->mode, params->num_bins,
+                                         categorical_dtype(layer, params->mode)));
     return 0;
 }
 

@@ -17,10 +17,11 @@ enum categorical_mode {
 enum categorical_mode categorical_read_mode(struct keras_layer *layer, enum categorical_mode absent);
 /* The type of the result by the layer's dtype: for INT int64 unless the config names another integer type. */
 enum dtype categorical_dtype(const struct keras_layer *layer, enum categorical_mode mode);
-/* ids [..., L] by mode: INT as they are; ONE_HOT [..., L, depth] ([..., depth] if L is 1); the others [..., depth] over
- * the last axis. weights: like ids or ENGINE_NONE. The result has the given dtype. */
+/* ids [..., L] by mode: INT as they are; ONE_HOT [..., L, depth] ([..., depth] if L is 1); the others [...,
+ * depth] over the last axis. weights: like ids or ENGINE_NONE. The result has the given dtype. */
 engine_value categorical_encode(const struct keras_layer *layer, struct keras_call *call, engine_value ids,
-                                engine_value weights, enum categorical_mode mode, int64_t depth, enum dtype dtype);
+                                engine_value weights, enum categorical_mode mode, int64_t depth,
+                                enum dtype dtype);
 
 /* A vocabulary: special tokens first, then the tokens of config.vocabulary. */
 struct categorical_vocabulary {
@@ -33,16 +34,17 @@ struct categorical_vocabulary {
     int64_t mask_number, oov_number;     /* integers */
 };
 /* Reads vocabulary, num_oov_indices, mask_token and oov_token; sticky error if there is no vocabulary. */
-void categorical_read_vocabulary(struct keras_layer *layer, bool is_string, struct categorical_vocabulary *ret);
+void categorical_read_vocabulary(struct keras_layer *layer, bool is_string,
+                                 struct categorical_vocabulary *ret);
 /* The keys and values of engine_lookup: tokens from `start` on, the mask token (if it counts) to 0. */
 void categorical_table(const struct categorical_vocabulary *vocabulary, const struct keras_layer *layer,
                        struct keras_call *call, int64_t start, bool with_mask, engine_value *ret_keys,
                        engine_value *ret_values);
-/* Reads idf_weights for the mode TF_IDF: tf.keras stores what it made of them as a weight of the layer, declared here;
- * Keras 3 does not. Returns the config's value. */
+/* Reads idf_weights for the mode TF_IDF: tf.keras stores what it made of them as a weight of the layer,
+ * declared here; Keras 3 does not. Returns the config's value. */
 const cJSON *categorical_read_idf(struct keras_layer *layer, enum categorical_mode mode);
-/* The factors of the columns, float32 constant [depth]: the stored weight, or the config's list laid over special tokens
- * and vocabulary. */
+/* The factors of the columns, float32 constant [depth]: the stored weight, or the config's list laid over
+ * special tokens and vocabulary. */
 engine_value categorical_idf(const struct keras_layer *layer, struct keras_call *call, const cJSON *list,
                              int64_t n_special, int64_t depth);
 

@@ -1,8 +1,9 @@
 /* ConvLSTM1D, ConvLSTM2D, ConvLSTM3D: an LSTM whose products are convolutions.
  *
- * The input convolution has the layer's strides, padding and dilation; the recurrent one is SAME with stride 1, so the
- * state keeps the size that the first gave. Masks, states and go_backwards are those of the other recurrent layers;
- * channels_first files are turned to channels-last on the way in and back on the way out. */
+ * The input convolution has the layer's strides, padding and dilation; the recurrent one is SAME with stride
+ * 1, so the state keeps the size that the first gave. Masks, states and go_backwards are those of the other
+ * recurrent layers; channels_first files are turned to channels-last on the way in and back on the way out.
+ */
 #include <string.h>
 
 #include "base/err.h"
@@ -23,7 +24,8 @@ static void read_activation(struct keras_layer *layer, const char *key, const ch
 {
     const struct keras_activation *activation = keras_config_activation(layer, key, absent);
     if (!keras_activation_unary(activation, ret))
-        keras_config_fail(layer, "config key '%s': an activation that mixes channels is not served here", key);
+        keras_config_fail(layer, "config key '%s': an activation that mixes channels is not served here",
+                          key);
 }
 
 static int parse(struct keras_layer *layer, struct err *err)
@@ -46,7 +48,8 @@ static int parse(struct keras_layer *layer, struct err *err)
     params->use_bias = keras_config_bool(layer, "use_bias", true);
     read_activation(layer, "activation", "tanh", &params->activation);
     bool keras_3 = layer->writer->family == KERAS_3;
-    read_activation(layer, "recurrent_activation", keras_3 ? "sigmoid" : "hard_sigmoid", &params->recurrent_activation);
+    read_activation(layer, "recurrent_activation", keras_3 ? "sigmoid" : "hard_sigmoid",
+                    &params->recurrent_activation);
     keras_declare_weight(layer, "kernel", true);
     keras_declare_weight(layer, "recurrent_kernel", true);
     if (params->use_bias)
@@ -67,7 +70,8 @@ static engine_value turn_channels(struct keras_call *call, engine_value x, int n
     return rank ? engine_transpose(call->graph, x, permutation) : x;
 }
 
-static engine_value weight(const struct keras_layer *layer, struct keras_call *call, const char *kind, int64_t c_in)
+static engine_value weight(const struct keras_layer *layer, struct keras_call *call, const char *kind,
+                           int64_t c_in)
 {
     const struct conv_lstm *params = layer->params;
     const int64_t *k = params->kernel_size;
@@ -105,7 +109,8 @@ static int lower(const struct keras_layer *layer, struct keras_call *call, struc
         return err_set(err, KD_EFORMAT, "initial_state has 1 tensor, expected 2");
     engine_value x = call->inputs[0].value;
     if (engine_rank(call->graph, x) != n_spatial + 3)
-        return err_set(err, KD_EFORMAT, "input of rank %d, expected %d", engine_rank(call->graph, x), n_spatial + 3);
+        return err_set(err, KD_EFORMAT, "input of rank %d, expected %d", engine_rank(call->graph, x),
+                       n_spatial + 3);
     if (params->channels_first) {
         x = turn_channels(call, x, n_spatial, true);
         for (size_t i = 0; i < n_initial; i++)
@@ -135,7 +140,8 @@ static size_t stored_count(const struct keras_layer *layer)
     return layer->writer->family == KERAS_1 ? 12 : layer->n_weights;
 }
 
-/* Theano's convolutions are true ones; Keras 1 stored channels-first kernels as [filters, in, rows, columns]. */
+/* Theano's convolutions are true ones; Keras 1 stored channels-first kernels as [filters, in, rows, columns].
+ */
 static const struct image_tensor *convert_kernel(struct keras_build *build, const struct conv_lstm *params,
                                                  const struct image_tensor *kernel)
 {

@@ -1,8 +1,9 @@
 /* StringLookup and IntegerLookup, and the vocabularies that TextVectorization shares with them.
  *
- * Ids count from the mask token (0, if there is one and the output is ids), over the buckets for unknown tokens, to the
- * vocabulary in its order. A vocabulary that was adapted to data is not in an .h5 file; only one that was given to the
- * constructor stands in the config. In modes other than ids the mask token takes no column and is not counted. */
+ * Ids count from the mask token (0, if there is one and the output is ids), over the buckets for unknown
+ * tokens, to the vocabulary in its order. A vocabulary that was adapted to data is not in an .h5 file; only
+ * one that was given to the constructor stands in the config. In modes other than ids the mask token takes no
+ * column and is not counted. */
 #include <math.h>
 #include <string.h>
 
@@ -36,7 +37,8 @@ static bool is_special(const struct categorical_vocabulary *vocabulary, const cJ
     int64_t number;
     if (vocabulary->is_string)
         return cJSON_IsString(item) && str_view_equal(text, item->valuestring);
-    return keras_json_int(item, &number) && number == (mask ? vocabulary->mask_number : vocabulary->oov_number);
+    return keras_json_int(item, &number) &&
+           number == (mask ? vocabulary->mask_number : vocabulary->oov_number);
 }
 
 /* A list may begin with the special tokens themselves; then they are skipped. */
@@ -73,7 +75,8 @@ static void read_special(struct keras_layer *layer, struct categorical_vocabular
         keras_config_fail(layer, "config key 'oov_token': expected an integer");
 }
 
-static void read_tokens(struct keras_layer *layer, const cJSON *list, struct categorical_vocabulary *vocabulary)
+static void read_tokens(struct keras_layer *layer, const cJSON *list,
+                        struct categorical_vocabulary *vocabulary)
 {
     size_t size = vocabulary->is_string ? sizeof(struct str_view) : sizeof(int64_t);
     void *tokens = arena_calloc(layer->arena, (size_t)cJSON_GetArraySize(list) + 1, size);
@@ -88,16 +91,19 @@ static void read_tokens(struct keras_layer *layer, const cJSON *list, struct cat
     vocabulary->tokens = tokens;
 }
 
-void categorical_read_vocabulary(struct keras_layer *layer, bool is_string, struct categorical_vocabulary *ret)
+void categorical_read_vocabulary(struct keras_layer *layer, bool is_string,
+                                 struct categorical_vocabulary *ret)
 {
     const cJSON *list = keras_json_unwrap(keras_config_json(layer, "vocabulary"));
     ret->is_string = is_string;
     read_special(layer, ret);
     if (cJSON_IsString(list))
-        keras_config_fail(layer, "the vocabulary lies in a file of its own, '%.100s', which is not part of the model",
-                          list->valuestring);
+        keras_config_fail(
+            layer, "the vocabulary lies in a file of its own, '%.100s', which is not part of the model",
+            list->valuestring);
     else if (!cJSON_IsArray(list) || !list->child)
-        keras_config_fail(layer, "the file holds no vocabulary (Keras does not save one that was adapted to data)");
+        keras_config_fail(layer,
+                          "the file holds no vocabulary (Keras does not save one that was adapted to data)");
     else
         read_tokens(layer, list, ret);
 }
@@ -106,7 +112,8 @@ static engine_value token_constant(const struct categorical_vocabulary *vocabula
                                    const void *data, int64_t n)
 {
     struct shape shape = shape_of(1, n);
-    return engine_constant_copy(call->graph, vocabulary->is_string ? DTYPE_STRING : DTYPE_INT64, &shape, data);
+    return engine_constant_copy(call->graph, vocabulary->is_string ? DTYPE_STRING : DTYPE_INT64, &shape,
+                                data);
 }
 
 void categorical_table(const struct categorical_vocabulary *vocabulary, const struct keras_layer *layer,
@@ -125,7 +132,9 @@ void categorical_table(const struct categorical_vocabulary *vocabulary, const st
     for (int64_t i = 0; i < n; i++)
         values[i] = start + i;
     memcpy(keys + (size_t)n * size,
-           vocabulary->is_string ? (const void *)&vocabulary->mask_text : (const void *)&vocabulary->mask_number, size);
+           vocabulary->is_string ? (const void *)&vocabulary->mask_text
+                                 : (const void *)&vocabulary->mask_number,
+           size);
     values[n] = with_mask ? 0 : -1;
     struct shape shape = shape_of(1, n + extra);
     *ret_keys = token_constant(vocabulary, call, keys, n + extra);
@@ -144,7 +153,8 @@ const cJSON *categorical_read_idf(struct keras_layer *layer, enum categorical_mo
     return list;
 }
 
-/* Special tokens have no frequency of their own: they get the mean. Columns behind the vocabulary get zero. */
+/* Special tokens have no frequency of their own: they get the mean. Columns behind the vocabulary get zero.
+ */
 engine_value categorical_idf(const struct keras_layer *layer, struct keras_call *call, const cJSON *list,
                              int64_t n_special, int64_t depth)
 {
@@ -158,8 +168,9 @@ engine_value categorical_idf(const struct keras_layer *layer, struct keras_call 
     if (!row)
         return engine_graph_fail(call->graph, KD_ENOMEM, "out of memory");
     if (n < 1 || n > depth)
-        return engine_graph_fail(call->graph, KD_EFORMAT, "config key 'idf_weights' holds %lld numbers for %lld columns",
-                                 (long long)n, (long long)depth);
+        return engine_graph_fail(call->graph, KD_EFORMAT,
+                                 "config key 'idf_weights' holds %lld numbers for %lld columns", (long long)n,
+                                 (long long)depth);
     cJSON_ArrayForEach(item, list)
     {
         if (!keras_json_number(item, &number))
@@ -205,7 +216,8 @@ static int parse(struct keras_layer *layer, bool is_string)
     const char *method = keras_config_string(layer, "oov_method", "floormod");
     if (params->vocabulary.n_oov > 1 &&
         ((!is_string && strcmp(method, "floormod") != 0) || keras_config_has(layer, "salt")))
-        return keras_config_fail(layer, "unknown tokens hashed with oov_method \"%.40s\" or a salt are not served", method);
+        return keras_config_fail(
+            layer, "unknown tokens hashed with oov_method \"%.40s\" or a salt are not served", method);
     return 0;
 }
 
@@ -234,11 +246,13 @@ static engine_value invert(const struct keras_layer *layer, struct keras_call *c
     for (int64_t i = 0; i <= all; i++)
         memcpy(tokens + (size_t)i * size, oov, size);
     if (vocabulary->has_mask)
-        memcpy(tokens, vocabulary->is_string ? (const void *)&vocabulary->mask_text : &vocabulary->mask_number, size);
+        memcpy(tokens,
+               vocabulary->is_string ? (const void *)&vocabulary->mask_text : &vocabulary->mask_number, size);
     memcpy(tokens + (size_t)n * size, vocabulary->tokens, (size_t)vocabulary->n_tokens * size);
     engine_value table = token_constant(vocabulary, call, tokens, all + 1);
     ids = engine_cast(graph, ids, DTYPE_INT64);
-    engine_value above = engine_binary(graph, BINARY_GREATER_EQUAL, ids, keras_scalar(call, ids, (double)all));
+    engine_value above =
+        engine_binary(graph, BINARY_GREATER_EQUAL, ids, keras_scalar(call, ids, (double)all));
     engine_value below = engine_binary(graph, BINARY_LESS, ids, keras_scalar(call, ids, 0));
     engine_value outside = engine_binary(graph, BINARY_LOGICAL_OR, above, below);
     ids = engine_select(graph, outside, keras_scalar(call, ids, (double)all), ids);
@@ -264,8 +278,9 @@ static int lower(const struct keras_layer *layer, struct keras_call *call, struc
     enum dtype dtype = counts_ints ? DTYPE_INT64 : categorical_dtype(layer, params->mode);
     engine_value y = categorical_encode(layer, call, ids, ENGINE_NONE, params->mode, params->depth, dtype);
     if (params->mode == CATEGORICAL_TF_IDF)
-        y = engine_binary(call->graph, BINARY_MULTIPLY, y,
-                          categorical_idf(layer, call, params->idf_weights, vocabulary->n_oov, params->depth));
+        y = engine_binary(
+            call->graph, BINARY_MULTIPLY, y,
+            categorical_idf(layer, call, params->idf_weights, vocabulary->n_oov, params->depth));
     keras_call_return(call, 0, y);
     return 0;
 }
@@ -273,7 +288,8 @@ static int lower(const struct keras_layer *layer, struct keras_call *call, struc
 const struct keras_class keras_class_string_lookup = {
     .names = (const char *const[]){"StringLookup", NULL},
     .family = "Preprocessing",
-    .doc = "vocabularies given to the constructor (Keras does not save adapted ones in .h5); every output_mode, invert",
+    .doc = "vocabularies given to the constructor (Keras does not save adapted ones in .h5); every "
+           "output_mode, invert",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_DROP,
     .keeps_inputs = true,
@@ -284,7 +300,8 @@ const struct keras_class keras_class_string_lookup = {
 const struct keras_class keras_class_integer_lookup = {
     .names = (const char *const[]){"IntegerLookup", NULL},
     .family = "Preprocessing",
-    .doc = "vocabularies given to the constructor (Keras does not save adapted ones in .h5); every output_mode, invert",
+    .doc = "vocabularies given to the constructor (Keras does not save adapted ones in .h5); every "
+           "output_mode, invert",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_DROP,
     .keeps_inputs = true,

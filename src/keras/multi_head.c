@@ -1,13 +1,13 @@
 /* MultiHeadAttention and GroupQueryAttention.
  *
- * Query, key and value are projected to heads, attention runs over the attention axes (all but batch and features by
- * default), its output is projected back. The axes are brought to [batch..., heads, T, size] with the attention axes
- * joined to one, so that both products are plain batched matrix products; the factor 1 / sqrt(key_dim) goes into the
- * query's kernel.
+ * Query, key and value are projected to heads, attention runs over the attention axes (all but batch and
+ * features by default), its output is projected back. The axes are brought to [batch..., heads, T, size] with
+ * the attention axes joined to one, so that both products are plain batched matrix products; the factor 1 /
+ * sqrt(key_dim) goes into the query's kernel.
  *
- * Masks come from everywhere at once: the argument attention_mask, the masks that travel with query, value and key,
- * causal order, a sliding window. Generations differ in what a row without any key left gives: Keras 2, Keras 3 before
- * 3.10 and Keras 3's fused path give the mean of all values; the others give zero. */
+ * Masks come from everywhere at once: the argument attention_mask, the masks that travel with query, value
+ * and key, causal order, a sliding window. Generations differ in what a row without any key left gives: Keras
+ * 2, Keras 3 before 3.10 and Keras 3's fused path give the mean of all values; the others give zero. */
 #include "keras/attention.h"
 
 #include <math.h>
@@ -48,8 +48,8 @@ static void declare_all(struct keras_layer *layer, const struct multi_head *para
 
 static void parse_common(struct keras_layer *layer, struct multi_head *params)
 {
-    keras_config_ignore(layer, (const char *const[]){"query_shape", "key_shape", "value_shape", "flash_attention",
-                                                     NULL});
+    keras_config_ignore(
+        layer, (const char *const[]){"query_shape", "key_shape", "value_shape", "flash_attention", NULL});
     params->use_bias = keras_config_bool(layer, "use_bias", true);
     params->use_gate = keras_config_bool(layer, "use_gate", false);
     params->has_dropout = keras_config_float(layer, "dropout", 0) > 0;
@@ -121,8 +121,8 @@ static bool make_layout(const struct multi_head *params, int rank, struct layout
 }
 
 /* [x..., H * size] -> [batch..., H, T, size] */
-static engine_value split_heads(struct keras_call *call, const struct layout *layout, engine_value x, int64_t n_heads,
-                                int64_t size)
+static engine_value split_heads(struct keras_call *call, const struct layout *layout, engine_value x,
+                                int64_t n_heads, int64_t size)
 {
     int64_t spec[SHAPE_MAX_RANK];
     int order[SHAPE_MAX_RANK], n = 0;
@@ -180,8 +180,8 @@ static engine_value split_axis(struct keras_call *call, const struct layout *lay
 }
 
 /* [batch..., H, T, size] -> [x..., H * size]; `like`: the query, for its sizes. */
-static engine_value join_heads(struct keras_call *call, const struct layout *layout, engine_value y, engine_value like,
-                               int64_t n_values)
+static engine_value join_heads(struct keras_call *call, const struct layout *layout, engine_value y,
+                               engine_value like, int64_t n_values)
 {
     int order[SHAPE_MAX_RANK], rank = layout->rank;
     int64_t spec[SHAPE_MAX_RANK];
@@ -202,8 +202,9 @@ static engine_value join_heads(struct keras_call *call, const struct layout *lay
 /* ---- projections ---- */
 
 /* A kernel [D, H, size] as [D, H * size], times a factor; x times it plus the bias. */
-static engine_value project(const struct keras_layer *layer, struct keras_call *call, engine_value x, const char *kernel,
-                            const char *bias, int64_t n_heads, int64_t size, double factor)
+static engine_value project(const struct keras_layer *layer, struct keras_call *call, engine_value x,
+                            const char *kernel, const char *bias, int64_t n_heads, int64_t size,
+                            double factor)
 {
     struct engine_graph *graph = call->graph;
     int64_t features = engine_dim(graph, x, -1), flat[] = {ENGINE_SAME_DIM(0), n_heads * size};
@@ -227,7 +228,8 @@ static engine_value project_output(const struct keras_layer *layer, struct keras
     int64_t spec[SHAPE_MAX_RANK], flat[] = {params->n_heads * params->value_dim, ENGINE_INFER};
     int rank = engine_rank(graph, x);
     if (!shape || shape->rank < 3 || rank + shape->rank - 3 > SHAPE_MAX_RANK)
-        return engine_graph_fail(graph, KD_EFORMAT, "weight 'attention_output/kernel' must have 3 axes or more");
+        return engine_graph_fail(graph, KD_EFORMAT,
+                                 "weight 'attention_output/kernel' must have 3 axes or more");
     engine_value kernel = keras_weight(layer, call, "attention_output/kernel", -1);
     engine_value bias = keras_weight(layer, call, "attention_output/bias", -1);
     kernel = engine_reshape(graph, kernel, flat, 2);
@@ -267,7 +269,8 @@ static engine_value attention_mask(const struct keras_layer *layer, struct keras
     engine_value mask = ENGINE_NONE;
     const size_t position = layer->writer->family == KERAS_3 ? 6 : 3;
     if (sees_masks(layer)) {
-        engine_value query = input_mask(call, "query_mask", in[0].mask), value = input_mask(call, "value_mask", in[1].mask);
+        engine_value query = input_mask(call, "query_mask", in[0].mask),
+                     value = input_mask(call, "value_mask", in[1].mask);
         engine_value key = has_key ? input_mask(call, "key_mask", in[2].mask) : ENGINE_NONE;
         mask = query == ENGINE_NONE ? query : engine_expand_dims(graph, query, -1);
         mask = attention_and(call, mask, value == ENGINE_NONE ? value : engine_expand_dims(graph, value, -2));
@@ -276,7 +279,8 @@ static engine_value attention_mask(const struct keras_layer *layer, struct keras
     if (attention_flag(call, "use_causal_mask", false))
         mask = attention_and(call, mask, attention_causal_mask(call, in[0].value, in[1].value));
     if (params->sliding_window)
-        mask = attention_and(call, mask, attention_window_mask(call, in[0].value, in[1].value, params->sliding_window));
+        mask = attention_and(call, mask,
+                             attention_window_mask(call, in[0].value, in[1].value, params->sliding_window));
     engine_value given = keras_call_tensor(call, "attention_mask", position).value;
     if (given != ENGINE_NONE)
         mask = attention_and(call, engine_cast(graph, given, DTYPE_BOOL), mask);
@@ -284,7 +288,8 @@ static engine_value attention_mask(const struct keras_layer *layer, struct keras
 }
 
 /* Gives the mask the scores' axes [batch..., H, T, S]: size-1 axes before T, attended axes joined. */
-static engine_value fit_mask(struct keras_call *call, const struct layout *layout, engine_value mask, int rank)
+static engine_value fit_mask(struct keras_call *call, const struct layout *layout, engine_value mask,
+                             int rank)
 {
     struct engine_graph *graph = call->graph;
     int64_t spec[SHAPE_MAX_RANK];
@@ -294,8 +299,8 @@ static engine_value fit_mask(struct keras_call *call, const struct layout *layou
     int mask_rank = engine_rank(graph, mask);
     if (n > 1) {
         if (mask_rank < 2 * n)
-            return engine_graph_fail(graph, KD_EUNSUPPORTED, "an attention mask of %d axes over %d attention axes",
-                                     mask_rank, n);
+            return engine_graph_fail(graph, KD_EUNSUPPORTED,
+                                     "an attention mask of %d axes over %d attention axes", mask_rank, n);
         int first = mask_rank - 2 * n, merged = first + 2;
         for (int i = 0; i < first; i++)
             spec[i] = ENGINE_SAME_DIM(i);
@@ -304,7 +309,8 @@ static engine_value fit_mask(struct keras_call *call, const struct layout *layou
             for (int i = 0; i < n; i++) {
                 int64_t size = engine_dim(graph, mask, first + part * n + i);
                 if (size == SHAPE_UNKNOWN)
-                    return engine_graph_fail(graph, KD_EUNSUPPORTED, "an attention mask of unknown size over %d axes", n);
+                    return engine_graph_fail(graph, KD_EUNSUPPORTED,
+                                             "an attention mask of unknown size over %d axes", n);
                 spec[first + part] *= size;
             }
         }
@@ -316,7 +322,8 @@ static engine_value fit_mask(struct keras_call *call, const struct layout *layou
     return mask;
 }
 
-static enum masked_rows rule_of(const struct keras_layer *layer, const struct layout *layout, bool scores_wanted)
+static enum masked_rows rule_of(const struct keras_layer *layer, const struct layout *layout,
+                                bool scores_wanted)
 {
     const struct multi_head *params = layer->params;
     bool keras_3 = layer->writer->family == KERAS_3;
@@ -372,7 +379,8 @@ static bool read_inputs(const struct keras_layer *layer, struct keras_call *call
 }
 
 /* Key or value of fewer heads: each serves as many query heads as there are per group. */
-static engine_value repeat_heads(const struct multi_head *params, struct keras_call *call, int axis, engine_value x)
+static engine_value repeat_heads(const struct multi_head *params, struct keras_call *call, int axis,
+                                 engine_value x)
 {
     return params->n_kv_heads == params->n_heads
                ? x
@@ -380,14 +388,16 @@ static engine_value repeat_heads(const struct multi_head *params, struct keras_c
 }
 
 /* Probabilities [batch..., H, T, S]. */
-static engine_value attend(const struct keras_layer *layer, struct keras_call *call, const struct layout *layout,
-                           const struct keras_tensor in[3], bool has_key, bool scores_wanted)
+static engine_value attend(const struct keras_layer *layer, struct keras_call *call,
+                           const struct layout *layout, const struct keras_tensor in[3], bool has_key,
+                           bool scores_wanted)
 {
     const struct multi_head *params = layer->params;
     double factor = 1 / sqrt((double)params->key_dim);
-    engine_value q = project(layer, call, in[0].value, "query/kernel", "query/bias", params->n_heads, params->key_dim,
-                             factor);
-    engine_value k = project(layer, call, in[2].value, "key/kernel", "key/bias", params->n_kv_heads, params->key_dim, 1);
+    engine_value q = project(layer, call, in[0].value, "query/kernel", "query/bias", params->n_heads,
+                             params->key_dim, factor);
+    engine_value k =
+        project(layer, call, in[2].value, "key/kernel", "key/bias", params->n_kv_heads, params->key_dim, 1);
     q = split_heads(call, layout, q, params->n_heads, params->key_dim);
     k = split_heads(call, layout, k, params->n_kv_heads, params->key_dim);
     k = repeat_heads(params, call, layout->n_batch, k);
@@ -413,7 +423,8 @@ static int lower(const struct keras_layer *layer, struct keras_call *call, struc
     engine_value p = attend(layer, call, &layout, in, has_key, scores_wanted);
     engine_value v = project(layer, call, in[1].value, "value/kernel", "value/bias", params->n_kv_heads,
                              params->value_dim, 1);
-    v = repeat_heads(params, call, layout.n_batch, split_heads(call, &layout, v, params->n_kv_heads, params->value_dim));
+    v = repeat_heads(params, call, layout.n_batch,
+                     split_heads(call, &layout, v, params->n_kv_heads, params->value_dim));
     engine_value y = engine_matmul(call->graph, p, v, false, false);
     y = join_heads(call, &layout, y, in[0].value, params->n_heads * params->value_dim);
     if (params->use_gate) {
@@ -422,7 +433,8 @@ static int lower(const struct keras_layer *layer, struct keras_call *call, struc
         gate = engine_unary(call->graph, (struct unary){.kind = UNARY_SIGMOID}, gate);
         y = engine_binary(call->graph, BINARY_MULTIPLY, y, gate);
     }
-    keras_call_return_masked(call, 0, project_output(layer, call, y), sees_masks(layer) ? in[0].mask : ENGINE_NONE);
+    keras_call_return_masked(call, 0, project_output(layer, call, y),
+                             sees_masks(layer) ? in[0].mask : ENGINE_NONE);
     if (scores_wanted) {
         p = split_axis(call, &layout, p, layout.n_batch + 2, in[1].value);
         p = split_axis(call, &layout, p, layout.n_batch + 1, in[0].value);
@@ -434,7 +446,8 @@ static int lower(const struct keras_layer *layer, struct keras_call *call, struc
 const struct keras_class keras_class_multi_head_attention = {
     .names = (const char *const[]){"MultiHeadAttention", NULL},
     .family = "Attention",
-    .doc = "all options: attention axes, masks from every source, causal, sliding window, gate, scores as output",
+    .doc = "all options: attention axes, masks from every source, causal, sliding window, gate, scores as "
+           "output",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_CUSTOM,
     .parse = parse_mha,

@@ -1,8 +1,8 @@
 /* Ops: finding a function's row, binding its arguments, running its lowering.
  *
- * Names come in many spellings of one function: "tf.math.add", "compat.v1.math.add", "keras.backend.mean", "np.mean",
- * "keras.ops.log_softmax" for the class LogSoftmax. Prefixes are brought to a short form first; Keras 3's function names
- * and class names are compared without case and underscores. */
+ * Names come in many spellings of one function: "tf.math.add", "compat.v1.math.add", "keras.backend.mean",
+ * "np.mean", "keras.ops.log_softmax" for the class LogSoftmax. Prefixes are brought to a short form first;
+ * Keras 3's function names and class names are compared without case and underscores. */
 #include "keras/ops.h"
 
 #include <ctype.h>

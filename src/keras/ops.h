@@ -1,10 +1,11 @@
-/* Ops: the functions that stand between layers (tf.add, keras.ops.mean, x[:, 0], K.abs), however the file writes
- * them: TFOpLambda and SlicingOpLambda, TensorFlowOpLayer with its NodeDef, Keras 3 operation nodes, a recovered
- * Lambda, a sidecar expression.
+/* Ops: the functions that stand between layers (tf.add, keras.ops.mean, x[:, 0], K.abs), however the file
+ * writes them: TFOpLambda and SlicingOpLambda, TensorFlowOpLayer with its NodeDef, Keras 3 operation nodes, a
+ * recovered Lambda, a sidecar expression.
  *
- * One row per function: its names, its parameters in order, and how it lowers. A row is found by name within a
- * dialect; named arguments (and the config of an operation node) are bound first, positional ones fill the parameters
- * that are left, in order; then lower() runs. An argument that the row does not know is an error that names it. */
+ * One row per function: its names, its parameters in order, and how it lowers. A row is found by name within
+ * a dialect; named arguments (and the config of an operation node) are bound first, positional ones fill the
+ * parameters that are left, in order; then lower() runs. An argument that the row does not know is an error
+ * that names it. */
 #ifndef KD_KERAS_OPS_H
 #define KD_KERAS_OPS_H
 
@@ -71,11 +72,11 @@ void ops_return(struct keras_call *call, const struct keras_arg *result);
 
 /* ---- arguments as values ---- */
 
-/* A tensor as it is; a number or nested list of numbers, strings, tensors becomes a constant of `dtype`, DTYPE_INVALID
- * meaning what Python's value gives (int32, float32, bool, string). Tensors are not converted.
+/* A tensor as it is; a number or nested list of numbers, strings, tensors becomes a constant of `dtype`,
+ * DTYPE_INVALID meaning what Python's value gives (int32, float32, bool, string). Tensors are not converted.
  * ENGINE_NONE with the graph's error set if it is nothing of that kind. */
-engine_value ops_constant(const struct keras_layer *layer, struct keras_call *call, const struct keras_arg *arg,
-                          enum dtype dtype);
+engine_value ops_constant(const struct keras_layer *layer, struct keras_call *call,
+                          const struct keras_arg *arg, enum dtype dtype);
 /* The dtype of the constant that DTYPE_INVALID would give. */
 enum dtype ops_natural_dtype(const struct keras_arg *arg);
 /* A JSON value as an argument, allocated in the arena; bounded depth. */
@@ -94,14 +95,15 @@ double ops_number(struct ops_call *op, int i, double absent);
 bool ops_bool(struct ops_call *op, int i, bool absent);
 const char *ops_text(struct ops_call *op, int i, const char *absent);
 enum dtype ops_dtype(struct ops_call *op, int i, enum dtype absent);
-/* An int or a list of ints of constants; returns the count, -1 if absent, and fails if it is anything else. */
+/* An int or a list of ints of constants; returns the count, -1 if absent, and fails if it is anything else.
+ */
 int ops_ints(struct ops_call *op, int i, int64_t *values, int max);
 /* One axis of a tensor of that rank, not negative. */
 int ops_axis(struct ops_call *op, int i, int rank, int64_t absent);
 /* An int, a list or None (all axes); not negative. Returns the count, 0 for all. */
 int ops_axes(struct ops_call *op, int i, int rank, int *axes);
-/* A shape, list of sizes or tensor: int64 value [rank]; `known` (SHAPE_MAX_RANK) takes the sizes that are constants,
- * SHAPE_UNKNOWN for the others. Returns the rank, -1 after a failure. */
+/* A shape, list of sizes or tensor: int64 value [rank]; `known` (SHAPE_MAX_RANK) takes the sizes that are
+ * constants, SHAPE_UNKNOWN for the others. Returns the rank, -1 after a failure. */
 int ops_sizes(struct ops_call *op, int i, engine_value *ret, int64_t *known);
 /* Two operands brought to one dtype by the dialect's rule. */
 bool ops_pair(struct ops_call *op, int i, int j, engine_value *ret_x, engine_value *ret_y);

@@ -1,8 +1,9 @@
 /* Arguments of functions as values: nested lists to constants, numbers, axes, dtypes, shapes, operand pairs.
  *
- * A constant has no type of its own in the file: its numbers are integers or not. Beside a tensor it takes the type
- * that the dialect gives it: TensorFlow converts it to the tensor's type, Keras 3 promotes both, Python numbers being
- * weak. Everything reports through the graph's sticky error, so lowering code needs no checks in between. */
+ * A constant has no type of its own in the file: its numbers are integers or not. Beside a tensor it takes
+ * the type that the dialect gives it: TensorFlow converts it to the tensor's type, Keras 3 promotes both,
+ * Python numbers being weak. Everything reports through the graph's sticky error, so lowering code needs no
+ * checks in between. */
 #include "keras/ops.h"
 
 #include <math.h>
@@ -54,7 +55,8 @@ bool ops_absent(struct ops_call *op, int i)
 
 /* ---- constants ---- */
 
-/* {"class_name": "__numpy__" or "__tensor__", "config": {"value": [...], "dtype": "float32"}}: the dtype inside. */
+/* {"class_name": "__numpy__" or "__tensor__", "config": {"value": [...], "dtype": "float32"}}: the dtype
+ * inside. */
 static enum dtype wrapped_dtype(const cJSON *json)
 {
     const char *name = keras_json_string(keras_json_get(json, "config"), "dtype");
@@ -76,7 +78,8 @@ static bool list_shape(const struct keras_arg *arg, struct shape *shape)
 }
 
 /* Element `flat` of a nested list; NULL if the list is ragged there. */
-static const struct keras_arg *list_element(const struct keras_arg *arg, const struct shape *shape, int64_t flat)
+static const struct keras_arg *list_element(const struct keras_arg *arg, const struct shape *shape,
+                                            int64_t flat)
 {
     int64_t stride[SHAPE_MAX_RANK];
     shape_strides(shape, stride);
@@ -144,7 +147,8 @@ static engine_value list_constant(const struct keras_layer *layer, struct keras_
     struct shape shape;
     int64_t n = 0;
     if (dtype == DTYPE_INVALID || !list_shape(arg, &shape) || !shape_elements(&shape, &n))
-        return engine_graph_fail(call->graph, KD_EFORMAT, "a constant argument is not a number or regular list");
+        return engine_graph_fail(call->graph, KD_EFORMAT,
+                                 "a constant argument is not a number or regular list");
     void *data = arena_calloc(layer->arena, (size_t)n + 1, storage_size(dtype_storage(dtype)));
     if (!data)
         return engine_graph_fail(call->graph, KD_ENOMEM, "out of memory");
@@ -167,8 +171,8 @@ static bool holds_tensor(const struct keras_arg *arg)
     return false;
 }
 
-static engine_value mixed_list(const struct keras_layer *layer, struct keras_call *call, const struct keras_arg *arg,
-                               enum dtype dtype)
+static engine_value mixed_list(const struct keras_layer *layer, struct keras_call *call,
+                               const struct keras_arg *arg, enum dtype dtype)
 {
     engine_value *values = arena_calloc(layer->arena, arg->n_items, sizeof(*values));
     if (!values)
@@ -184,8 +188,8 @@ static engine_value mixed_list(const struct keras_layer *layer, struct keras_cal
     return engine_stack(call->graph, values, (int)arg->n_items, 0);
 }
 
-engine_value ops_constant(const struct keras_layer *layer, struct keras_call *call, const struct keras_arg *arg,
-                          enum dtype dtype)
+engine_value ops_constant(const struct keras_layer *layer, struct keras_call *call,
+                          const struct keras_arg *arg, enum dtype dtype)
 {
     struct keras_arg plain;
     struct err err = {0};
@@ -198,7 +202,8 @@ engine_value ops_constant(const struct keras_layer *layer, struct keras_call *ca
         if (dtype == DTYPE_INVALID)
             dtype = wrapped_dtype(arg->json);
         if (value == arg->json || ops_arg_of_json(layer->arena, value, &plain, &err))
-            return engine_graph_fail(call->graph, KD_EUNSUPPORTED, "an argument is an object that is no constant");
+            return engine_graph_fail(call->graph, KD_EUNSUPPORTED,
+                                     "an argument is an object that is no constant");
         arg = &plain;
     }
     return list_constant(layer, call, arg, dtype == DTYPE_INVALID ? ops_natural_dtype(arg) : dtype);

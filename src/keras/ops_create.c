@@ -96,7 +96,8 @@ engine_value ops_range(struct ops_call *op)
     bool one = !op->arg[1];
     engine_value start = one ? scalar(op, dtype, 0) : engine_cast(op->graph, ops_tensor(op, 0, dtype), dtype);
     engine_value stop = engine_cast(op->graph, ops_tensor(op, one ? 0 : 1, dtype), dtype);
-    engine_value step = op->arg[2] ? engine_cast(op->graph, ops_tensor(op, 2, dtype), dtype) : scalar(op, dtype, 1);
+    engine_value step =
+        op->arg[2] ? engine_cast(op->graph, ops_tensor(op, 2, dtype), dtype) : scalar(op, dtype, 1);
     return engine_range(op->graph, start, stop, step);
 }
 

@@ -1,9 +1,9 @@
 /* Types of operands: TensorFlow's and Keras 3's rules for two operands of one function.
  *
- * TensorFlow never mixes types: a constant is converted to the type of the tensor beside it, two tensors of different
- * types are an error there and so are not in a file. Keras 3 promotes along NumPy's lattice in JAX's form: integers
- * widen until both fit, any float beats any integer, float16 with bfloat16 gives float32, and Python numbers are weak:
- * they only decide between bool, integer and float. */
+ * TensorFlow never mixes types: a constant is converted to the type of the tensor beside it, two tensors of
+ * different types are an error there and so are not in a file. Keras 3 promotes along NumPy's lattice in
+ * JAX's form: integers widen until both fit, any float beats any integer, float16 with bfloat16 gives
+ * float32, and Python numbers are weak: they only decide between bool, integer and float. */
 #include "keras/ops.h"
 
 #include "base/err.h"

@@ -1,8 +1,8 @@
 /* Picture functions between layers: resizing in its eras, crops, grey, flips.
  *
- * TensorFlow 2 resizes with half-pixel centres, the functions of TensorFlow 1 on the grid src = i * scale unless
- * align_corners or half_pixel_centers say otherwise. A result of any method but nearest is a float. Pictures may come
- * without a batch axis; they get one for the op. */
+ * TensorFlow 2 resizes with half-pixel centres, the functions of TensorFlow 1 on the grid src = i * scale
+ * unless align_corners or half_pixel_centers say otherwise. A result of any method but nearest is a float.
+ * Pictures may come without a batch axis; they get one for the op. */
 #include "keras/ops_math.h"
 
 #include <string.h>
@@ -12,13 +12,14 @@
 #include "base/size.h"
 #include "base/str.h"
 
-static const char *const methods[] = {"nearest", "bilinear", "bicubic", "area", "lanczos3", "lanczos5", "gaussian",
-                                      "mitchellcubic"};
+static const char *const methods[] = {"nearest",  "bilinear", "bicubic",  "area",
+                                      "lanczos3", "lanczos5", "gaussian", "mitchellcubic"};
 
 /* By word, or by the number that TensorFlow 1 gave them. */
 static enum resize_method method_of(struct ops_call *op, int i)
 {
-    static const enum resize_method by_number[] = {RESIZE_BILINEAR, RESIZE_NEAREST, RESIZE_BICUBIC, RESIZE_AREA};
+    static const enum resize_method by_number[] = {RESIZE_BILINEAR, RESIZE_NEAREST, RESIZE_BICUBIC,
+                                                   RESIZE_AREA};
     if (op->arg[i] && op->arg[i]->kind == KERAS_ARG_INT) {
         int64_t number = ops_int(op, i, 0);
         if (number >= 0 && number < (int64_t)KD_COUNT(by_number))
@@ -28,8 +29,11 @@ static enum resize_method method_of(struct ops_call *op, int i)
     for (size_t k = 0; k < KD_COUNT(methods); k++)
         if (strcasecmp(word, methods[k]) == 0)
             return (enum resize_method)k;
-    ops_fail(op, "the method '%.40s' is not one of nearest, bilinear, bicubic, area, lanczos3, lanczos5, gaussian, "
-                 "mitchellcubic", word);
+    ops_fail(
+        op,
+        "the method '%.40s' is not one of nearest, bilinear, bicubic, area, lanczos3, lanczos5, gaussian, "
+        "mitchellcubic",
+        word);
     return RESIZE_BILINEAR;
 }
 
@@ -154,7 +158,8 @@ static bool picture_size(struct ops_call *op, engine_value x, int64_t size[2])
     return false;
 }
 
-static engine_value crop(struct ops_call *op, engine_value x, int64_t top, int64_t left, int64_t height, int64_t width)
+static engine_value crop(struct ops_call *op, engine_value x, int64_t top, int64_t left, int64_t height,
+                         int64_t width)
 {
     int rank = engine_rank(op->graph, x);
     x = engine_slice(op->graph, x, rank - 3, top, top + height, 1);
@@ -293,8 +298,8 @@ engine_value ops_adjust(struct ops_call *op)
         return engine_binary(op->graph, BINARY_ADD, x, amount);
     int rank = engine_rank(op->graph, x);
     engine_value mean = engine_reduce(op->graph, REDUCE_MEAN, x, (int[]){rank - 3, rank - 2}, 2, true);
-    engine_value spread = engine_binary(op->graph, BINARY_MULTIPLY, engine_binary(op->graph, BINARY_SUBTRACT, x, mean),
-                                        amount);
+    engine_value spread =
+        engine_binary(op->graph, BINARY_MULTIPLY, engine_binary(op->graph, BINARY_SUBTRACT, x, mean), amount);
     return engine_binary(op->graph, BINARY_ADD, spread, mean);
 }
 

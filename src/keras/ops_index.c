@@ -1,8 +1,8 @@
 /* Indexing between layers: x[:, 0], x[..., tf.newaxis], slice, strided_slice, gather, one_hot.
  *
- * All forms of slicing end in one list of keys, read as Python reads it: an integer takes one element and drops the
- * axis, a slice keeps it, None adds one, an ellipsis stands for as many full slices as fit. Integers and bounds may be
- * tensors. */
+ * All forms of slicing end in one list of keys, read as Python reads it: an integer takes one element and
+ * drops the axis, a slice keeps it, None adds one, an ellipsis stands for as many full slices as fit.
+ * Integers and bounds may be tensors. */
 #include "keras/ops_math.h"
 
 #include "base/arena.h"
@@ -31,10 +31,12 @@ static void take_element(struct cursor *cursor, int64_t i)
     struct engine_graph *graph = cursor->op->graph;
     int64_t size = engine_dim(graph, cursor->x, cursor->axis);
     if (size != SHAPE_UNKNOWN && (i >= size || i < -size)) {
-        cursor->x = ops_fail(cursor->op, "index %lld is outside of an axis of size %lld", (long long)i, (long long)size);
+        cursor->x = ops_fail(cursor->op, "index %lld is outside of an axis of size %lld", (long long)i,
+                             (long long)size);
         return;
     }
-    engine_value part = engine_slice(graph, cursor->x, cursor->axis, i, i == -1 ? ENGINE_SLICE_NONE : i + 1, 1);
+    engine_value part =
+        engine_slice(graph, cursor->x, cursor->axis, i, i == -1 ? ENGINE_SLICE_NONE : i + 1, 1);
     cursor->x = engine_squeeze(graph, part, &cursor->axis, 1);
 }
 
@@ -46,7 +48,8 @@ static void take_elements(struct cursor *cursor, const struct keras_arg *key)
     if (indices == ENGINE_NONE)
         return;
     if (engine_dtype(graph, indices) == DTYPE_BOOL || !dtype_is_int(engine_dtype(graph, indices))) {
-        cursor->x = ops_fail(cursor->op, "an index that is a mask gives results of unknown size, which is not served");
+        cursor->x = ops_fail(cursor->op,
+                             "an index that is a mask gives results of unknown size, which is not served");
         return;
     }
     if (engine_rank(graph, indices) > 0 && cursor->n_advanced++ > 0) {
@@ -169,7 +172,8 @@ static engine_value as_value(struct ops_call *op, const struct keras_arg *arg)
 }
 
 /* begin + size, where a size of -1 means up to the end. */
-static struct keras_arg slice_end(struct ops_call *op, const struct keras_arg *begin, const struct keras_arg *size)
+static struct keras_arg slice_end(struct ops_call *op, const struct keras_arg *begin,
+                                  const struct keras_arg *size)
 {
     if (size->kind == KERAS_ARG_INT && size->integer < 0)
         return (struct keras_arg){.kind = KERAS_ARG_NONE};
@@ -273,7 +277,8 @@ engine_value ops_take(struct ops_call *op)
     return engine_gather(op->graph, x, indices, axis, 0, ENGINE_BOUNDS_WRAP);
 }
 
-/* Along the last axis it is a gather with all other axes as batch; another axis changes places with the last. */
+/* Along the last axis it is a gather with all other axes as batch; another axis changes places with the last.
+ */
 engine_value ops_take_along(struct ops_call *op)
 {
     engine_value x = ops_tensor(op, 0, DTYPE_INVALID), indices = indices_of(op, 1);
@@ -293,7 +298,8 @@ engine_value ops_take_along(struct ops_call *op)
 
 engine_value ops_gather_nd(struct ops_call *op)
 {
-    return engine_gather_nd(op->graph, ops_tensor(op, 0, DTYPE_INVALID), indices_of(op, 1), (int)ops_int(op, 2, 0));
+    return engine_gather_nd(op->graph, ops_tensor(op, 0, DTYPE_INVALID), indices_of(op, 1),
+                            (int)ops_int(op, 2, 0));
 }
 
 engine_value ops_one_hot(struct ops_call *op)
@@ -306,8 +312,8 @@ engine_value ops_one_hot(struct ops_call *op)
                           (float)ops_number(op, 3, 0), axis, ops_dtype(op, 5, DTYPE_FLOAT32));
 }
 
-/* right: how many of the sequence are <= x. left: how many are < x, which is n minus those of the mirrored sequence
- * that are <= -x. */
+/* right: how many of the sequence are <= x. left: how many are < x, which is n minus those of the mirrored
+ * sequence that are <= -x. */
 engine_value ops_searchsorted(struct ops_call *op)
 {
     bool values_first = op->row->variant;
@@ -320,8 +326,8 @@ engine_value ops_searchsorted(struct ops_call *op)
     if (values_first || str_equal(ops_text(op, 2, "left"), "right"))
         return engine_bucketize(op->graph, x, sequence);
     struct unary negative = {.kind = UNARY_NEGATIVE};
-    engine_value mirrored = engine_slice(op->graph, engine_unary(op->graph, negative, sequence), 0, ENGINE_SLICE_NONE,
-                                         ENGINE_SLICE_NONE, -1);
+    engine_value mirrored = engine_slice(op->graph, engine_unary(op->graph, negative, sequence), 0,
+                                         ENGINE_SLICE_NONE, ENGINE_SLICE_NONE, -1);
     engine_value rest = engine_bucketize(op->graph, engine_unary(op->graph, negative, x), mirrored);
     engine_value n = engine_scalar_i64(op->graph, DTYPE_INT32, engine_dim(op->graph, sequence, 0));
     return engine_binary(op->graph, BINARY_SUBTRACT, n, rest);

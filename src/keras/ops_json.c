@@ -1,7 +1,8 @@
 /* A JSON value as an argument: the constructor arguments of operations stand in a config as plain JSON.
  *
- * The tree is walked with a stack of bounded depth, one frame per open list. Slices and the ellipsis are objects by
- * name; other objects stay what they are (KERAS_ARG_OBJECT) and are looked at by the function that takes them. */
+ * The tree is walked with a stack of bounded depth, one frame per open list. Slices and the ellipsis are
+ * objects by name; other objects stay what they are (KERAS_ARG_OBJECT) and are looked at by the function that
+ * takes them. */
 #include "base/arena.h"
 #include "base/err.h"
 #include "keras/json.h"
@@ -66,8 +67,8 @@ static const cJSON *items_of(const cJSON *json, const cJSON *slice[3], size_t *n
 }
 
 /* Converts one value; a list gets its (empty) items and a frame of its own. */
-static int convert(struct arena *arena, const cJSON *json, struct keras_arg *ret, struct frame *stack, int *depth,
-                   struct err *err)
+static int convert(struct arena *arena, const cJSON *json, struct keras_arg *ret, struct frame *stack,
+                   int *depth, struct err *err)
 {
     const cJSON *slice[3] = {NULL, NULL, NULL};
     enum keras_arg_kind kind;

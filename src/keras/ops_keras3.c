@@ -1,8 +1,8 @@
 /* Operation nodes of Keras 3: x + y, x[:, 0], keras.ops.mean(x, axis=1) between layers.
  *
- * The entry's class is the operation's, its config holds the parameters that are not tensors, its node the rest. Names
- * that are both a layer and an operation (Add, Reshape, Softmax) are told apart by the core: operations have neither
- * "trainable" nor "dtype" in their config. */
+ * The entry's class is the operation's, its config holds the parameters that are not tensors, its node the
+ * rest. Names that are both a layer and an operation (Add, Reshape, Softmax) are told apart by the core:
+ * operations have neither "trainable" nor "dtype" in their config. */
 #include <string.h>
 
 #include "base/arena.h"

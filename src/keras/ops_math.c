@@ -1,7 +1,7 @@
 /* Element-wise functions between layers.
  *
- * Most are one engine op with the operands brought to one type. Integers become floats where a function is not
- * defined on them, as Keras 3 does (TensorFlow refuses such calls, so its files do not hold them). */
+ * Most are one engine op with the operands brought to one type. Integers become floats where a function is
+ * not defined on them, as Keras 3 does (TensorFlow refuses such calls, so its files do not hold them). */
 #include "keras/ops_math.h"
 
 #include <math.h>
@@ -126,7 +126,8 @@ engine_value ops_swish(struct ops_call *op)
     double beta = ops_number(op, 1, 1);
     if (beta == 1)
         return apply(op, UNARY_SILU, x);
-    return binary(op, BINARY_MULTIPLY, x, apply(op, UNARY_SIGMOID, binary_with(op, BINARY_MULTIPLY, x, beta)));
+    return binary(op, BINARY_MULTIPLY, x,
+                  apply(op, UNARY_SIGMOID, binary_with(op, BINARY_MULTIPLY, x, beta)));
 }
 
 engine_value ops_leaky_relu(struct ops_call *op)
@@ -261,7 +262,8 @@ engine_value ops_where(struct ops_call *op)
 {
     engine_value x, y;
     if (!op->arg[1] && !op->arg[2])
-        return ops_fail(op, "without x and y the size of its result depends on the data, which is not served");
+        return ops_fail(op,
+                        "without x and y the size of its result depends on the data, which is not served");
     engine_value condition = engine_cast(op->graph, ops_tensor(op, 0, DTYPE_INVALID), DTYPE_BOOL);
     if (!ops_pair(op, 1, 2, &x, &y))
         return ENGINE_NONE;

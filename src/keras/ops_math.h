@@ -135,10 +135,11 @@ ops_lower_fn ops_lost_operands; /* the writer did not store them; always fails *
 ops_lower_fn ops_pool;         /* x, size, strides, padding, data_format, mode; variant: pool kind */
 ops_lower_fn ops_adaptive_pool; /* x, output size, data_format; variant: pool kind */
 ops_lower_fn ops_extract_patches; /* images, size, strides, dilation, padding, data_format */
-ops_lower_fn ops_conv;         /* x, kernel, strides, padding, data_format, dilations; variant: 1 for depthwise */
+ops_lower_fn ops_conv; /* x, kernel, strides, padding, data_format, dilations; variant: 1 for depthwise */
 ops_lower_fn ops_bias_add;     /* x, bias, data_format */
 ops_lower_fn ops_batch_normalization; /* x, mean, variance, offset, scale, epsilon, axis */
-ops_lower_fn ops_layer_normalization; /* x, gamma, beta, axis, epsilon, rms_scaling; variant: engine_norm_kind */
+/* x, gamma, beta, axis, epsilon, rms_scaling; variant: engine_norm_kind */
+ops_lower_fn ops_layer_normalization;
 ops_lower_fn ops_local_response; /* x, depth_radius, bias, alpha, beta */
 ops_lower_fn ops_embedding_lookup; /* table, ids */
 ops_lower_fn ops_depth_to_space; /* x, block, data_format; variant: 1 for space_to_depth */
@@ -146,7 +147,8 @@ ops_lower_fn ops_resize;       /* images, size, method, preserve_aspect_ratio, a
 ops_lower_fn ops_resize_v1;    /* images, size, method, align_corners, preserve_aspect_ratio */
 ops_lower_fn ops_resize_by;    /* images, size, align_corners, half_pixel_centers; variant: method */
 ops_lower_fn ops_resize_factor; /* x, height factor, width factor, data_format, interpolation (backend) */
-ops_lower_fn ops_resize_keras3; /* images, size, interpolation, antialias, crop, pad, fill_mode, fill, data_format */
+/* images, size, interpolation, antialias, crop, pad, fill_mode, fill, data_format */
+ops_lower_fn ops_resize_keras3;
 ops_lower_fn ops_resize_with_pad; /* images, height, width, method, antialias */
 ops_lower_fn ops_grayscale;    /* images, data_format */
 ops_lower_fn ops_grayscale_to_rgb; /* images */

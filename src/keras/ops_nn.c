@@ -1,7 +1,8 @@
 /* Neural-network functions called by name between layers: pooling, convolution, normalisation, look-up.
  *
- * Data formats come as TensorFlow writes them ("NCHW") or as Keras does ("channels_first"); a channels-first tensor is
- * turned to channels-last and back. Sizes come as one number, as one per spatial axis, or as one per axis. */
+ * Data formats come as TensorFlow writes them ("NCHW") or as Keras does ("channels_first"); a channels-first
+ * tensor is turned to channels-last and back. Sizes come as one number, as one per spatial axis, or as one
+ * per axis. */
 #include "keras/ops_math.h"
 
 #include <string.h>
@@ -85,7 +86,8 @@ engine_value ops_conv(struct ops_call *op)
         x = engine_depthwise_conv(op->graph, x, kernel, ENGINE_NONE, &window);
     } else {
         int64_t c_in = engine_dim(op->graph, kernel, -2), c = engine_dim(op->graph, x, -1);
-        x = engine_conv(op->graph, x, kernel, ENGINE_NONE, &window, c > 0 && c_in > 0 && c % c_in == 0 ? c / c_in : 1);
+        x = engine_conv(op->graph, x, kernel, ENGINE_NONE, &window,
+                        c > 0 && c_in > 0 && c % c_in == 0 ? c / c_in : 1);
     }
     return first ? keras_to_channels_first(op->call, x) : x;
 }
@@ -125,8 +127,10 @@ engine_value ops_batch_normalization(struct ops_call *op)
     if (x == ENGINE_NONE)
         return ENGINE_NONE;
     int rank = engine_rank(op->graph, x), behind = rank - 1 - ops_axis(op, 6, rank, -1);
-    engine_value mean = along(op, optional(op, 1, x), behind), variance = along(op, optional(op, 2, x), behind);
-    engine_value offset = along(op, optional(op, 3, x), behind), scale = along(op, optional(op, 4, x), behind);
+    engine_value mean = along(op, optional(op, 1, x), behind),
+                 variance = along(op, optional(op, 2, x), behind);
+    engine_value offset = along(op, optional(op, 3, x), behind),
+                 scale = along(op, optional(op, 4, x), behind);
     engine_value epsilon = keras_scalar(op->call, x, ops_number(op, 5, 1e-3));
     engine_value spread = engine_binary(op->graph, BINARY_ADD, variance, epsilon);
     engine_value factor = engine_unary(op->graph, (struct unary){.kind = UNARY_RSQRT}, spread);
@@ -177,14 +181,16 @@ engine_value ops_depth_to_space(struct ops_call *op)
     int64_t block = ops_int(op, 1, 2);
     bool first = channels_first(op, 2);
     x = first ? keras_to_channels_last(op->call, x) : x;
-    x = op->row->variant ? engine_space_to_depth(op->graph, x, block) : engine_depth_to_space(op->graph, x, block);
+    x = op->row->variant ? engine_space_to_depth(op->graph, x, block)
+                         : engine_depth_to_space(op->graph, x, block);
     return first ? keras_to_channels_first(op->call, x) : x;
 }
 
 engine_value ops_random(struct ops_call *op)
 {
-    return ops_fail(op, "it gives random numbers, so the model has no one answer; a sidecar expression may define the "
-                        "layer by its mean");
+    return ops_fail(
+        op, "it gives random numbers, so the model has no one answer; a sidecar expression may define the "
+            "layer by its mean");
 }
 
 engine_value ops_adaptive_pool(struct ops_call *op)

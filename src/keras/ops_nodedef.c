@@ -1,8 +1,8 @@
 /* TensorFlowOpLayer (TF 1.15 to 2.3): one op of TensorFlow's graph between layers, stored as a NodeDef.
  *
- * The op's inputs are the node's tensors in order with the constants inserted at their positions; its attributes are
- * proto3 JSON ({"b": true}, {"i": "2"}, {"s": base64}, {"list": ...}). Attributes that only repeat types are left out;
- * any other that the op's row does not know is an error. */
+ * The op's inputs are the node's tensors in order with the constants inserted at their positions; its
+ * attributes are proto3 JSON ({"b": true}, {"i": "2"}, {"s": base64}, {"list": ...}). Attributes that only
+ * repeat types are left out; any other that the op's row does not know is an error. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,8 +33,18 @@ struct nodedef {
 /* Attributes without an effect on numbers. */
 static bool is_ignored(const char *name)
 {
-    static const char *const names[] = {"N", "SrcT", "DstT", "Index", "out_idx", "use_cudnn_on_gpu", "explicit_paddings",
-                                        "validate_shape", "num", "num_split", "data_format", "incompatible_shape_error"};
+    static const char *const names[] = {"N",
+                                        "SrcT",
+                                        "DstT",
+                                        "Index",
+                                        "out_idx",
+                                        "use_cudnn_on_gpu",
+                                        "explicit_paddings",
+                                        "validate_shape",
+                                        "num",
+                                        "num_split",
+                                        "data_format",
+                                        "incompatible_shape_error"};
     for (size_t i = 0; i < KD_COUNT(names); i++)
         if (strcmp(name, names[i]) == 0)
             return true;
@@ -107,13 +117,15 @@ static int read_attr(struct keras_layer *layer, const cJSON *attr, struct keras_
     if (!value || !value->string)
         return 0;
     if (strcmp(value->string, "b") == 0)
-        *ret = (struct keras_arg){.kind = KERAS_ARG_BOOL, .boolean = cJSON_IsTrue(value), .integer = cJSON_IsTrue(value)};
+        *ret = (struct keras_arg){
+            .kind = KERAS_ARG_BOOL, .boolean = cJSON_IsTrue(value), .integer = cJSON_IsTrue(value)};
     else if (strcmp(value->string, "i") == 0)
         set_int(value, ret);
     else if (strcmp(value->string, "f") == 0)
         *ret = (struct keras_arg){.kind = KERAS_ARG_FLOAT, .number = value->valuedouble};
     else if (strcmp(value->string, "s") == 0 && cJSON_IsString(value))
-        *ret = (struct keras_arg){.kind = KERAS_ARG_STRING, .text = decode_text(layer->arena, value->valuestring)};
+        *ret = (struct keras_arg){.kind = KERAS_ARG_STRING,
+                                  .text = decode_text(layer->arena, value->valuestring)};
     else if (strcmp(value->string, "type") == 0 && cJSON_IsString(value))
         *ret = (struct keras_arg){.kind = KERAS_ARG_STRING, .text = type_name(value->valuestring)};
     else if (strcmp(value->string, "list") == 0)
@@ -121,8 +133,8 @@ static int read_attr(struct keras_layer *layer, const cJSON *attr, struct keras_
     return 0;
 }
 
-static int read_attrs(struct keras_layer *layer, const cJSON *attrs, const struct ops_row *row, struct nodedef *node,
-                      struct err *err)
+static int read_attrs(struct keras_layer *layer, const cJSON *attrs, const struct ops_row *row,
+                      struct nodedef *node, struct err *err)
 {
     size_t n = (size_t)cJSON_GetArraySize(attrs);
     const cJSON *attr;
@@ -140,7 +152,8 @@ static int read_attrs(struct keras_layer *layer, const cJSON *attrs, const struc
             node->n_list = value.integer;
         if (rc || ops_param(row, attr->string) < 0) {
             if (rc == 0 && !is_ignored(attr->string))
-                keras_config_fail(layer, "op '%s': the attribute '%.60s' is not known", node->op, attr->string);
+                keras_config_fail(layer, "op '%s': the attribute '%.60s' is not known", node->op,
+                                  attr->string);
             continue;
         }
         node->attrs[node->n_attrs] = value;
@@ -151,7 +164,8 @@ static int read_attrs(struct keras_layer *layer, const cJSON *attrs, const struc
 
 /* ---- constants ---- */
 
-static int read_constants(struct keras_layer *layer, const cJSON *constants, struct nodedef *node, struct err *err)
+static int read_constants(struct keras_layer *layer, const cJSON *constants, struct nodedef *node,
+                          struct err *err)
 {
     size_t n = (size_t)cJSON_GetArraySize(constants);
     node->positions = arena_calloc(layer->arena, n + 1, sizeof(*node->positions));
@@ -170,7 +184,8 @@ static int read_constants(struct keras_layer *layer, const cJSON *constants, str
         node->positions[node->n_constants++] = position;
     }
     if (node->n_constants != n)
-        return keras_config_fail(layer, "config key 'constants': positions must be numbers below %d", MAX_INPUTS);
+        return keras_config_fail(layer, "config key 'constants': positions must be numbers below %d",
+                                 MAX_INPUTS);
     return 0;
 }
 
@@ -206,8 +221,8 @@ static int parse(struct keras_layer *layer, struct err *err)
 /* ---- lower ---- */
 
 /* The inputs in the op's order: tensors of the node, constants at their positions. */
-static int gather_inputs(const struct nodedef *node, const struct keras_call *call, struct keras_arg *inputs, size_t *n,
-                         struct err *err)
+static int gather_inputs(const struct nodedef *node, const struct keras_call *call, struct keras_arg *inputs,
+                         size_t *n, struct err *err)
 {
     size_t next = 0, tensor = 0;
     *n = 0;

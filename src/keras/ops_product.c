@@ -1,8 +1,8 @@
 /* Products between layers: matmul, dot, tensordot, einsum.
  *
- * All but matmul are brought to an explicit einsum of two operands. An equation without an arrow gets NumPy's implicit
- * output (letters that occur once, in alphabetical order); one of three or more operands is taken pair by pair, each
- * intermediate result keeping the letters that are still needed. */
+ * All but matmul are brought to an explicit einsum of two operands. An equation without an arrow gets NumPy's
+ * implicit output (letters that occur once, in alphabetical order); one of three or more operands is taken
+ * pair by pair, each intermediate result keeping the letters that are still needed. */
 #include "keras/ops_math.h"
 
 #include <ctype.h>
@@ -29,8 +29,9 @@ engine_value ops_matmul(struct ops_call *op)
         return ENGINE_NONE;
     bool transpose_x = ops_bool(op, 2, false) || ops_bool(op, 4, false);
     bool transpose_y = ops_bool(op, 3, false) || ops_bool(op, 5, false);
-    bool is_kernel = engine_rank(op->graph, y) == 2 && engine_constant_of(op->graph, y) && !transpose_x && !transpose_y &&
-                     dtype_is_float(engine_dtype(op->graph, y)) && engine_rank(op->graph, x) >= 2;
+    bool is_kernel = engine_rank(op->graph, y) == 2 && engine_constant_of(op->graph, y) && !transpose_x &&
+                     !transpose_y && dtype_is_float(engine_dtype(op->graph, y)) &&
+                     engine_rank(op->graph, x) >= 2;
     if (is_kernel)
         return engine_dense(op->graph, x, y, ENGINE_NONE);
     return engine_matmul(op->graph, x, y, transpose_x, transpose_y);
@@ -49,8 +50,8 @@ engine_value ops_matvec(struct ops_call *op)
 /* ---- by axes ---- */
 
 /* Contracts axes of x with axes of y; batch: axis 0 of both is one. Free axes keep their order. */
-static engine_value contract(struct ops_call *op, engine_value x, engine_value y, const int *x_axes, const int *y_axes,
-                             int n, bool batch)
+static engine_value contract(struct ops_call *op, engine_value x, engine_value y, const int *x_axes,
+                             const int *y_axes, int n, bool batch)
 {
     char left[SHAPE_MAX_RANK + 1] = "", right[SHAPE_MAX_RANK + 1] = "", out[2 * SHAPE_MAX_RANK + 1] = "";
     int x_rank = engine_rank(op->graph, x), y_rank = engine_rank(op->graph, y), n_out = 0;
@@ -84,7 +85,8 @@ engine_value ops_dot(struct ops_call *op)
     if (x_rank == 0 || y_rank == 0)
         return engine_binary(op->graph, BINARY_MULTIPLY, x, y);
     int x_axis = x_rank - 1, y_axis = y_rank == 1 ? 0 : y_rank - 2;
-    if (y_rank == 2 && x_rank >= 2 && engine_constant_of(op->graph, y) && dtype_is_float(engine_dtype(op->graph, y)))
+    if (y_rank == 2 && x_rank >= 2 && engine_constant_of(op->graph, y) &&
+        dtype_is_float(engine_dtype(op->graph, y)))
         return engine_dense(op->graph, x, y, ENGINE_NONE);
     return contract(op, x, y, &x_axis, &y_axis, 1, false);
 }
@@ -149,7 +151,8 @@ engine_value ops_tensordot(struct ops_call *op)
     if (!ops_pair(op, 0, 1, &x, &y))
         return ENGINE_NONE;
     int n = tensordot_axes(op, engine_rank(op->graph, x), engine_rank(op->graph, y), x_axes, y_axes);
-    return n < 0 ? ops_fail(op, "axes do not fit the operands") : contract(op, x, y, x_axes, y_axes, n, false);
+    return n < 0 ? ops_fail(op, "axes do not fit the operands")
+                 : contract(op, x, y, x_axes, y_axes, n, false);
 }
 
 /* ---- vectors ---- */
@@ -327,5 +330,6 @@ engine_value ops_equality(struct ops_call *op)
 
 engine_value ops_lost_operands(struct ops_call *op)
 {
-    return ops_fail(op, "the Keras that wrote this file did not store all of its operands, so it cannot be rebuilt");
+    return ops_fail(
+        op, "the Keras that wrote this file did not store all of its operands, so it cannot be rebuilt");
 }

@@ -1,7 +1,7 @@
 /* Reductions, norms, scans and sorting between layers.
  *
- * The result type of a sum or product follows the dialect: TensorFlow keeps it, Keras 3 widens small integers to 32
- * bits. Means of integers are floats in Keras 3 and truncated integers in TensorFlow. */
+ * The result type of a sum or product follows the dialect: TensorFlow keeps it, Keras 3 widens small integers
+ * to 32 bits. Means of integers are floats in Keras 3 and truncated integers in TensorFlow. */
 #include "keras/ops_math.h"
 
 #include <math.h>
@@ -23,8 +23,8 @@ static struct axes axes_of(struct ops_call *op, int i, engine_value x)
     return axes;
 }
 
-static engine_value reduce(struct ops_call *op, enum reduce_kind kind, engine_value x, const struct axes *axes,
-                           bool keepdims)
+static engine_value reduce(struct ops_call *op, enum reduce_kind kind, engine_value x,
+                           const struct axes *axes, bool keepdims)
 {
     return engine_reduce(op->graph, kind, x, axes->n ? axes->axis : NULL, axes->n, keepdims);
 }
@@ -134,7 +134,8 @@ engine_value ops_count_nonzero(struct ops_call *op)
         return ENGINE_NONE;
     struct axes axes = axes_of(op, 1, x);
     bool keras3 = op->dialect == OPS_KERAS3;
-    engine_value one = engine_cast(op->graph, engine_cast(op->graph, x, DTYPE_BOOL), keras3 ? DTYPE_INT32 : DTYPE_INT64);
+    engine_value one =
+        engine_cast(op->graph, engine_cast(op->graph, x, DTYPE_BOOL), keras3 ? DTYPE_INT32 : DTYPE_INT64);
     return reduce(op, REDUCE_SUM, one, &axes, ops_bool(op, 2, false));
 }
 
@@ -172,7 +173,8 @@ static double norm_order(struct ops_call *op, int i)
     return str_equal(text, "euclidean") || str_equal(text, "fro") ? 2 : 0;
 }
 
-static engine_value norm(struct ops_call *op, engine_value x, double order, const struct axes *axes, bool keepdims)
+static engine_value norm(struct ops_call *op, engine_value x, double order, const struct axes *axes,
+                         bool keepdims)
 {
     engine_value magnitude = unary(op, UNARY_ABS, x);
     if (isinf(order) && order > 0)
@@ -291,7 +293,8 @@ engine_value ops_cumulate(struct ops_call *op)
     if (keras3 && !op->arg[1])
         x = engine_reshape(op->graph, x, (const int64_t[]){ENGINE_INFER}, 1);
     int axis = ops_axis(op, 1, engine_rank(op->graph, x), 0);
-    return engine_cumsum(op->graph, x, axis, ops_bool(op, 2, false), ops_bool(op, 3, false), op->row->variant);
+    return engine_cumsum(op->graph, x, axis, ops_bool(op, 2, false), ops_bool(op, 3, false),
+                         op->row->variant);
 }
 
 engine_value ops_top_k(struct ops_call *op)
@@ -326,7 +329,8 @@ engine_value ops_median(struct ops_call *op)
     engine_value sorted = engine_sort(op->graph, x, axis, false, false);
     engine_value low = engine_slice(op->graph, sorted, axis, (n - 1) / 2, (n - 1) / 2 + 1, 1);
     engine_value high = engine_slice(op->graph, sorted, axis, n / 2, n / 2 + 1, 1);
-    engine_value y = binary(op, BINARY_ADD, low, binary(op, BINARY_MULTIPLY, binary(op, BINARY_SUBTRACT, high, low),
-                                                        keras_scalar(op->call, x, 0.5)));
+    engine_value y = binary(
+        op, BINARY_ADD, low,
+        binary(op, BINARY_MULTIPLY, binary(op, BINARY_SUBTRACT, high, low), keras_scalar(op->call, x, 0.5)));
     return ops_bool(op, 2, false) ? y : engine_squeeze(op->graph, y, &axis, 1);
 }

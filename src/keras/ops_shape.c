@@ -1,7 +1,7 @@
 /* Functions that move data without looking at it: reshape, transpose, concat, split, tile, pad and the like.
  *
- * Sizes may be tensors themselves (tf.shape(x)[0]); what is constant among them is kept as a fact about the result,
- * so that layers behind it still find the sizes that they need. */
+ * Sizes may be tensors themselves (tf.shape(x)[0]); what is constant among them is kept as a fact about the
+ * result, so that layers behind it still find the sizes that they need. */
 #include "keras/ops_math.h"
 
 #include <string.h>
@@ -231,7 +231,8 @@ static engine_value cut(struct ops_call *op, engine_value x, int axis, const int
 {
     engine_value values[KERAS_MAX_OUTPUTS];
     for (int64_t i = 0; i < n_parts; i++)
-        values[i] = engine_slice(op->graph, x, axis, i ? at[i - 1] : 0, i + 1 < n_parts ? at[i] : ENGINE_SLICE_NONE, 1);
+        values[i] = engine_slice(op->graph, x, axis, i ? at[i - 1] : 0,
+                                 i + 1 < n_parts ? at[i] : ENGINE_SLICE_NONE, 1);
     return ops_outputs(op, values, (size_t)n_parts);
 }
 
@@ -240,8 +241,8 @@ static engine_value split_equal(struct ops_call *op, engine_value x, int axis, i
 {
     int64_t size = engine_dim(op->graph, x, axis), at[KERAS_MAX_OUTPUTS];
     if (n < 1 || n > KERAS_MAX_OUTPUTS || size < 0 || size % n)
-        return ops_fail(op, "axis %d of size %lld does not split into %lld equal parts", axis, (long long)size,
-                        (long long)n);
+        return ops_fail(op, "axis %d of size %lld does not split into %lld equal parts", axis,
+                        (long long)size, (long long)n);
     for (int64_t i = 0; i + 1 < n; i++)
         at[i] = (i + 1) * (size / n);
     return cut(op, x, axis, at, n);
@@ -305,7 +306,8 @@ engine_value ops_split_at(struct ops_call *op)
 /* ---- repeating ---- */
 
 /* Sizes of x times the counts, int64 [rank], for counts that are tensors. */
-static engine_value tile_by_tensors(struct ops_call *op, engine_value x, engine_value counts, const int64_t *known)
+static engine_value tile_by_tensors(struct ops_call *op, engine_value x, engine_value counts,
+                                    const int64_t *known)
 {
     int rank = engine_rank(op->graph, x);
     int64_t fixed[SHAPE_MAX_RANK];
@@ -334,7 +336,8 @@ engine_value ops_tile(struct ops_call *op)
         padded[i] = i < rank - n ? 1 : known[i - (rank - n)];
     for (int i = 0; i < rank; i++)
         if (padded[i] < 0)
-            return n == rank ? tile_by_tensors(op, x, counts, padded) : ops_fail(op, "counts must be constants");
+            return n == rank ? tile_by_tensors(op, x, counts, padded)
+                             : ops_fail(op, "counts must be constants");
     return engine_tile(op->graph, x, padded);
 }
 
@@ -374,7 +377,8 @@ engine_value ops_pad(struct ops_call *op)
     }
     const char *mode = ops_text(op, 2, "constant");
     if (op->arg[3])
-        constant = engine_cast(op->graph, ops_tensor(op, 3, engine_dtype(op->graph, x)), engine_dtype(op->graph, x));
+        constant =
+            engine_cast(op->graph, ops_tensor(op, 3, engine_dtype(op->graph, x)), engine_dtype(op->graph, x));
     for (size_t i = 0; i < KD_COUNT(words); i++)
         if (strcasecmp(mode, words[i]) == 0)
             return engine_pad(op->graph, x, before, after, (enum engine_pad_mode)i, constant);
@@ -469,11 +473,12 @@ engine_value ops_diff(struct ops_call *op)
 
 engine_value ops_band_part(struct ops_call *op)
 {
-    return engine_band_part(op->graph, ops_tensor(op, 0, DTYPE_INVALID), ops_int(op, 1, -1), ops_int(op, 2, -1));
+    return engine_band_part(op->graph, ops_tensor(op, 0, DTYPE_INVALID), ops_int(op, 1, -1),
+                            ops_int(op, 2, -1));
 }
 
-/* tril: all below and up to diagonal k; triu: all above and down to it. Bands that leave out the main diagonal are
- * the rest that the opposite band leaves. */
+/* tril: all below and up to diagonal k; triu: all above and down to it. Bands that leave out the main
+ * diagonal are the rest that the opposite band leaves. */
 engine_value ops_band(struct ops_call *op)
 {
     engine_value x;

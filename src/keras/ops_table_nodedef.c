@@ -1,5 +1,5 @@
-/* TensorFlow's graph ops, as the NodeDef of a TensorFlowOpLayer names them: inputs in order, then attributes. A "*" before
- * the first parameter means that the attribute N says how many inputs it takes as a list. */
+/* TensorFlow's graph ops, as the NodeDef of a TensorFlowOpLayer names them: inputs in order, then attributes.
+ * A "*" before the first parameter means that the attribute N says how many inputs it takes as a list. */
 #include "base/size.h"
 #include "keras/ops_math.h"
 
@@ -100,7 +100,8 @@ static const struct ops_row rows[] = {
     {"BroadcastTo", "input shape", ops_broadcast_to, 0},
     {"MatrixBandPart", "input num_lower num_upper", ops_band_part, 0},
     {"StridedSlice",
-     "input begin end strides begin_mask end_mask ellipsis_mask new_axis_mask shrink_axis_mask", ops_strided_slice, 0},
+     "input begin end strides begin_mask end_mask ellipsis_mask new_axis_mask shrink_axis_mask",
+     ops_strided_slice, 0},
     {"Slice", "input begin size", ops_slice, 0},
     {"GatherV2", "params indices - axis batch_dims", ops_gather, 0},
     {"Gather", "params indices validate_indices", ops_gather, 0},

@@ -1,9 +1,9 @@
 /* TensorFlow's functions by public name (without "tf."), Keras's backend functions ("K."), and the few NumPy
  * functions ("np.") that people use in expressions.
  *
- * A name is looked up as it is first, then without "compat.v1.": rows of the first kind are only needed where the old
- * function differs. Parameters are listed in the function's own order; "a|b" are two names of one parameter, "-" stands
- * for one that the function does not have but its lowering does. */
+ * A name is looked up as it is first, then without "compat.v1.": rows of the first kind are only needed where
+ * the old function differs. Parameters are listed in the function's own order; "a|b" are two names of one
+ * parameter, "-" stands for one that the function does not have but its lowering does. */
 #include "base/size.h"
 #include "keras/ops_math.h"
 
@@ -17,7 +17,8 @@ static const struct ops_row rows[] = {
     {"math.scalar_mul scalar_mul", "scalar x", ops_binary, BINARY_MULTIPLY},
     {"math.truediv truediv realdiv math.divide divide div np.divide np.true_divide", "x y", ops_divide, 0},
     {"math.divide_no_nan div_no_nan", "x y", ops_binary, BINARY_DIVIDE_NO_NAN},
-    {"math.floordiv floordiv floor_div math.floor_div np.floor_divide", "x y", ops_binary, BINARY_FLOOR_DIVIDE},
+    {"math.floordiv floordiv floor_div math.floor_div np.floor_divide", "x y", ops_binary,
+     BINARY_FLOOR_DIVIDE},
     {"math.floormod math.mod mod floormod np.mod", "x y", ops_binary, BINARY_FLOOR_MOD},
     {"truncatemod", "x y", ops_binary, BINARY_TRUNCATE_MOD},
     {"math.pow pow np.power", "x y", ops_binary, BINARY_POWER},
@@ -99,8 +100,8 @@ static const struct ops_row rows[] = {
     {"to_double", "x", ops_to_dtype, DTYPE_FLOAT64},
     {"to_int32", "x", ops_to_dtype, DTYPE_INT32},
     {"to_int64", "x", ops_to_dtype, DTYPE_INT64},
-    {"identity stop_gradient K.stop_gradient K.identity math.real real debugging.check_numerics", "input|x|tensor message",
-     ops_identity, 0},
+    {"identity stop_gradient K.stop_gradient K.identity math.real real debugging.check_numerics",
+     "input|x|tensor message", ops_identity, 0},
     {"convert_to_tensor constant", "value dtype dtype_hint", ops_constant_value, 0},
     {"K.constant K.variable", "value dtype", ops_constant_value, 0},
     {"ensure_shape", "x shape", ops_identity, 0},
@@ -123,7 +124,8 @@ static const struct ops_row rows[] = {
     {"K.argmin", "x axis", ops_arg_reduce_last, REDUCE_ARGMIN},
     {"norm linalg.norm np.linalg.norm", "tensor|x ord axis keepdims|keep_dims", ops_norm, 0},
     {"math.reduce_euclidean_norm", "input_tensor - axis keepdims", ops_norm, 0},
-    {"math.l2_normalize linalg.l2_normalize nn.l2_normalize K.l2_normalize", "x axis|dim epsilon", ops_l2_normalize, 0},
+    {"math.l2_normalize linalg.l2_normalize nn.l2_normalize K.l2_normalize", "x axis|dim epsilon",
+     ops_l2_normalize, 0},
     {"nn.moments", "x axes shift keepdims|keep_dims", ops_moments, 0},
     {"math.cumsum cumsum K.cumsum np.cumsum", "x|a axis exclusive reverse", ops_cumulate, 0},
     {"math.cumprod cumprod K.cumprod", "x axis exclusive reverse", ops_cumulate, 1},
@@ -138,7 +140,8 @@ static const struct ops_row rows[] = {
     {"K.batch_flatten", "x", ops_flatten, 1},
     {"expand_dims K.expand_dims np.expand_dims", "input|x|a axis|dim", ops_expand_dims, 0},
     {"squeeze K.squeeze np.squeeze", "input|x|a axis|squeeze_dims", ops_squeeze, 0},
-    {"transpose K.permute_dimensions K.transpose np.transpose", "a|x perm|pattern|axes conjugate", ops_transpose, 0},
+    {"transpose K.permute_dimensions K.transpose np.transpose", "a|x perm|pattern|axes conjugate",
+     ops_transpose, 0},
     {"linalg.matrix_transpose", "a conjugate", ops_matrix_transpose, 0},
     {"concat", "values axis|concat_dim", ops_concat, 0},
     {"K.concatenate", "tensors axis", ops_concat, -1},
@@ -187,8 +190,8 @@ static const struct ops_row rows[] = {
     {"linspace np.linspace", "start stop num", ops_linspace, 0},
 
     /* products */
-    {"linalg.matmul matmul", "a b transpose_a transpose_b adjoint_a adjoint_b a_is_sparse b_is_sparse output_type",
-     ops_matmul, 0},
+    {"linalg.matmul matmul",
+     "a b transpose_a transpose_b adjoint_a adjoint_b a_is_sparse b_is_sparse output_type", ops_matmul, 0},
     {"np.matmul", "x y", ops_matmul, 0},
     {"linalg.matvec", "a b", ops_matvec, 0},
     {"K.dot np.dot", "x|a y|b", ops_dot, 0},
@@ -217,8 +220,8 @@ static const struct ops_row rows[] = {
     {"nn.avg_pool nn.avg_pool1d nn.avg_pool2d nn.avg_pool3d", "input|value ksize strides padding data_format",
      ops_pool, POOL_AVERAGE},
     {"K.pool2d K.pool3d", "x pool_size strides padding data_format pool_mode", ops_pool, POOL_MAX},
-    {"nn.conv1d nn.conv2d nn.conv3d nn.convolution", "input filters|filter strides padding data_format dilations",
-     ops_conv, 0},
+    {"nn.conv1d nn.conv2d nn.conv3d nn.convolution",
+     "input filters|filter strides padding data_format dilations", ops_conv, 0},
     {"nn.depthwise_conv2d", "input filter strides padding data_format dilations", ops_conv, 1},
     {"K.conv1d K.conv2d K.conv3d", "x kernel strides padding data_format dilation_rate", ops_conv, 0},
     {"nn.bias_add K.bias_add", "value|x bias data_format", ops_bias_add, 0},
@@ -236,10 +239,11 @@ static const struct ops_row rows[] = {
 
     /* pictures */
     {"image.resize image.resize_v2", "images size method preserve_aspect_ratio antialias", ops_resize, 0},
-    {"compat.v1.image.resize image.resize_images",
-     "images size method align_corners preserve_aspect_ratio", ops_resize_v1, 0},
+    {"compat.v1.image.resize image.resize_images", "images size method align_corners preserve_aspect_ratio",
+     ops_resize_v1, 0},
     {"image.resize_bilinear", "images size align_corners half_pixel_centers", ops_resize_by, RESIZE_BILINEAR},
-    {"image.resize_nearest_neighbor", "images size align_corners half_pixel_centers", ops_resize_by, RESIZE_NEAREST},
+    {"image.resize_nearest_neighbor", "images size align_corners half_pixel_centers", ops_resize_by,
+     RESIZE_NEAREST},
     {"image.resize_bicubic", "images size align_corners half_pixel_centers", ops_resize_by, RESIZE_BICUBIC},
     {"image.resize_area", "images size align_corners half_pixel_centers", ops_resize_by, RESIZE_AREA},
     {"K.resize_images", "x height_factor width_factor data_format interpolation", ops_resize_factor, 0},
@@ -247,8 +251,10 @@ static const struct ops_row rows[] = {
     {"image.rgb_to_grayscale", "images -", ops_grayscale, 0},
     {"image.grayscale_to_rgb", "images", ops_grayscale_to_rgb, 0},
     {"image.central_crop", "image central_fraction", ops_central_crop, 0},
-    {"image.crop_to_bounding_box", "image offset_height offset_width target_height target_width", ops_crop_box, 0},
-    {"image.pad_to_bounding_box", "image offset_height offset_width target_height target_width", ops_crop_box, 1},
+    {"image.crop_to_bounding_box", "image offset_height offset_width target_height target_width",
+     ops_crop_box, 0},
+    {"image.pad_to_bounding_box", "image offset_height offset_width target_height target_width", ops_crop_box,
+     1},
     {"image.resize_with_crop_or_pad image.resize_image_with_crop_or_pad", "image target_height target_width",
      ops_crop_or_pad, 0},
     {"image.flip_left_right", "image", ops_flip_image, -2},

@@ -1,8 +1,9 @@
 /* TensorFlow functions as layers: TFOpLambda and SlicingOpLambda (TF 2.4 and later).
  *
- * The config names the function ("math.multiply"), the node carries its arguments by name. Operators of Python appear
- * under the names of the functions behind them: x // y as compat.v1.floor_div, x[:, 0] as __operators__.getitem.
- * Methods and properties of classes act on ragged and sparse tensors and are refused. */
+ * The config names the function ("math.multiply"), the node carries its arguments by name. Operators of
+ * Python appear under the names of the functions behind them: x // y as compat.v1.floor_div, x[:, 0] as
+ * __operators__.getitem. Methods and properties of classes act on ragged and sparse tensors and are refused.
+ */
 #include "base/err.h"
 #include "keras/ops.h"
 

@@ -1,7 +1,8 @@
 /* Picture preprocessing: Rescaling, Resizing, CenterCrop, AutoContrast.
  *
- * tf.keras gives floats whatever came in; Keras 3's Resizing gives the type that came in, integers rounded (truncated
- * before 3.6). Everything is channels-last inside; channels_first pictures are turned and turned back. */
+ * tf.keras gives floats whatever came in; Keras 3's Resizing gives the type that came in, integers rounded
+ * (truncated before 3.6). Everything is channels-last inside; channels_first pictures are turned and turned
+ * back. */
 #include <string.h>
 
 #include "base/err.h"
@@ -51,13 +52,16 @@ static int rescaling_lower(const struct keras_layer *layer, struct keras_call *c
     struct engine_graph *graph = call->graph;
     enum dtype dtype = float_type(layer);
     engine_value x = engine_cast(graph, call->inputs[0].value, dtype);
-    int64_t channels = x == ENGINE_NONE || engine_rank(graph, x) < 2 ? SHAPE_UNKNOWN : engine_dim(graph, x, -1);
+    int64_t channels =
+        x == ENGINE_NONE || engine_rank(graph, x) < 2 ? SHAPE_UNKNOWN : engine_dim(graph, x, -1);
     bool foldable = dtype == DTYPE_FLOAT32 && channels > 0;
     engine_value scale = rescaling_factor(call, params->scale, dtype);
     engine_value offset = rescaling_factor(call, params->offset, dtype);
-    foldable = foldable && engine_rank(graph, scale) < 2 && (offset == ENGINE_NONE || engine_rank(graph, offset) < 2);
+    foldable = foldable && engine_rank(graph, scale) < 2 &&
+               (offset == ENGINE_NONE || engine_rank(graph, offset) < 2);
     if (foldable) {
-        x = engine_scale_shift(graph, x, per_channel(call, scale, channels), per_channel(call, offset, channels));
+        x = engine_scale_shift(graph, x, per_channel(call, scale, channels),
+                               per_channel(call, offset, channels));
     } else {
         x = engine_binary(graph, BINARY_MULTIPLY, x, scale);
         x = offset == ENGINE_NONE ? x : engine_binary(graph, BINARY_ADD, x, offset);
@@ -94,14 +98,15 @@ static void read_size(struct keras_layer *layer, struct picture *params)
 
 static int resizing_parse(struct keras_layer *layer, struct err *err)
 {
-    static const char *const methods[] = {"nearest", "bilinear", "bicubic", "area", "lanczos3", "lanczos5", "gaussian",
-                                          "mitchellcubic", NULL};
+    static const char *const methods[] = {"nearest",  "bilinear", "bicubic",       "area", "lanczos3",
+                                          "lanczos5", "gaussian", "mitchellcubic", NULL};
     struct picture *params = keras_params(layer, sizeof(*params));
     if (!params)
         return 0;
     read_size(layer, params);
     struct engine_resize *resize = &params->resize;
-    resize->method = (enum resize_method)keras_config_choice(layer, "interpolation", methods, RESIZE_BILINEAR);
+    resize->method =
+        (enum resize_method)keras_config_choice(layer, "interpolation", methods, RESIZE_BILINEAR);
     resize->grid = RESIZE_HALF_PIXEL;
     resize->antialias = keras_config_bool(layer, "antialias", false);
     resize->crop_to_aspect_ratio = keras_config_bool(layer, "crop_to_aspect_ratio", false);
@@ -109,8 +114,8 @@ static int resizing_parse(struct keras_layer *layer, struct err *err)
     resize->fill = (float)keras_config_float(layer, "fill_value", 0);
     const char *fill_mode = keras_config_string(layer, "fill_mode", "constant");
     if (resize->pad_to_aspect_ratio && strcmp(fill_mode, "constant") != 0)
-        return keras_config_fail(layer, "config key 'fill_mode': only \"constant\" is served, found \"%.40s\"",
-                                 fill_mode);
+        return keras_config_fail(
+            layer, "config key 'fill_mode': only \"constant\" is served, found \"%.40s\"", fill_mode);
     return 0;
 }
 
@@ -217,7 +222,8 @@ static int random_crop_lower(const struct keras_layer *layer, struct keras_call 
     keras_rule(call->build, "RandomCrop at inference: %s",
                identity ? "nothing, as Keras 3.8 and later" : "resized to its size, as Keras before 3.8");
     if (!identity)
-        x = engine_cast(call->graph, resize_float(call, layer->params, engine_cast(call->graph, x, DTYPE_FLOAT32)),
+        x = engine_cast(call->graph,
+                        resize_float(call, layer->params, engine_cast(call->graph, x, DTYPE_FLOAT32)),
                         float_type(layer));
     keras_call_return(call, 0, x);
     return 0;

@@ -1,5 +1,5 @@
-/* Random augmentation of pictures: nothing happens at inference but the cast to the type that the layer computes in.
- * A call with training=True is refused by the core, since training_matters is set. */
+/* Random augmentation of pictures: nothing happens at inference but the cast to the type that the layer
+ * computes in. A call with training=True is refused by the core, since training_matters is set. */
 #include "keras/layer.h"
 
 static int parse(struct keras_layer *layer, struct err *err)
@@ -21,13 +21,35 @@ static int lower(const struct keras_layer *layer, struct keras_call *call, struc
 }
 
 const struct keras_class keras_class_random = {
-    .names = (const char *const[]){"RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom", "RandomContrast",
-                                   "RandomBrightness", "RandomHeight", "RandomWidth", "RandomShear", "RandomErasing",
-                                   "RandomColorDegeneration", "RandomColorJitter", "RandomElasticTransform",
-                                   "RandomGaussianBlur", "RandomGrayscale", "RandomHue", "RandomInvert",
-                                   "RandomPerspective", "RandomPosterization", "RandomSaturation", "RandomSharpness",
-                                   "RandAugment", "AugMix", "MixUp", "CutMix", "Solarization", "Equalization",
-                                   "MaxNumBoundingBoxes", NULL},
+    .names = (const char *const[]){"RandomFlip",
+                                   "RandomRotation",
+                                   "RandomTranslation",
+                                   "RandomZoom",
+                                   "RandomContrast",
+                                   "RandomBrightness",
+                                   "RandomHeight",
+                                   "RandomWidth",
+                                   "RandomShear",
+                                   "RandomErasing",
+                                   "RandomColorDegeneration",
+                                   "RandomColorJitter",
+                                   "RandomElasticTransform",
+                                   "RandomGaussianBlur",
+                                   "RandomGrayscale",
+                                   "RandomHue",
+                                   "RandomInvert",
+                                   "RandomPerspective",
+                                   "RandomPosterization",
+                                   "RandomSaturation",
+                                   "RandomSharpness",
+                                   "RandAugment",
+                                   "AugMix",
+                                   "MixUp",
+                                   "CutMix",
+                                   "Solarization",
+                                   "Equalization",
+                                   "MaxNumBoundingBoxes",
+                                   NULL},
     .family = "Preprocessing",
     .doc = "acts in training only",
     .support = KERAS_IDENTITY,

@@ -1,13 +1,13 @@
 /* Recurrent layers: SimpleRNN, LSTM, GRU, their cells, RNN over a cell and over a stack of cells.
  *
- * All of them become engine_rnn ops, one per cell. A stack of cells runs as a chain of whole loops: cell i+1 reads
- * the sequence that cell i wrote. That equals Keras's single loop over the stack, because a cell's step depends on
- * its own state and on the cell below alone; with a mask, every cell of the stack keeps its state at a masked step,
- * and what the cell below repeats there is read by nobody.
+ * All of them become engine_rnn ops, one per cell. A stack of cells runs as a chain of whole loops: cell i+1
+ * reads the sequence that cell i wrote. That equals Keras's single loop over the stack, because a cell's step
+ * depends on its own state and on the cell below alone; with a mask, every cell of the stack keeps its state
+ * at a masked step, and what the cell below repeats there is read by nobody.
  *
  * A masked step repeats the previous output (or gives zero under zero_output_for_mask) and keeps the state.
- * go_backwards reverses time on the way in; the sequence stays reversed on the way out. Later cells of a stack see
- * a sequence that is reversed already, so only their mask is reversed for them. */
+ * go_backwards reverses time on the way in; the sequence stays reversed on the way out. Later cells of a
+ * stack see a sequence that is reversed already, so only their mask is reversed for them. */
 #include "keras/recurrent.h"
 
 #include <string.h>
@@ -64,15 +64,16 @@ static void parse_cell(struct keras_layer *layer, enum engine_rnn_kind kind, str
     cell->activation = keras_config_activation(layer, "activation", "tanh");
     cell->use_bias = keras_config_bool(layer, "use_bias", true);
     if (kind != ENGINE_RNN_SIMPLE)
-        cell->recurrent_activation =
-            keras_config_activation(layer, "recurrent_activation", default_recurrent_activation(layer->writer));
+        cell->recurrent_activation = keras_config_activation(layer, "recurrent_activation",
+                                                             default_recurrent_activation(layer->writer));
     /* A file without the key was written before the key existed: the old form. */
     cell->reset_after = kind == ENGINE_RNN_GRU && keras_config_bool(layer, "reset_after", false);
     declare_cell_weights(layer, cell);
 }
 
 /* cuDNN's cells: fixed activations, always a bias; their weights come in by recurrent_convert_weights. */
-static void parse_cudnn_cell(struct keras_layer *layer, enum engine_rnn_kind kind, struct recurrent_cell *cell)
+static void parse_cudnn_cell(struct keras_layer *layer, enum engine_rnn_kind kind,
+                             struct recurrent_cell *cell)
 {
     static const char *const ignored[] = {"unit_forget_bias", NULL};
     keras_config_ignore(layer, ignored);
@@ -202,8 +203,9 @@ static int parse_stacked(struct keras_layer *layer, struct err *err)
         if (!child)
             return KD_EFORMAT;
         if (!is_cell(child))
-            return keras_config_fail(layer, "a cell of class %s is not served (only SimpleRNNCell, LSTMCell, GRUCell)",
-                                     child->class_name);
+            return keras_config_fail(
+                layer, "a cell of class %s is not served (only SimpleRNNCell, LSTMCell, GRUCell)",
+                child->class_name);
     }
     return 0;
 }
@@ -211,7 +213,8 @@ static int parse_stacked(struct keras_layer *layer, struct err *err)
 static int add_step(struct keras_layer *layer, struct recurrent *params, const struct keras_layer *cell)
 {
     if (!is_cell(cell))
-        return keras_config_fail(layer, "a cell of class %s is not served (only SimpleRNNCell, LSTMCell, GRUCell)",
+        return keras_config_fail(layer,
+                                 "a cell of class %s is not served (only SimpleRNNCell, LSTMCell, GRUCell)",
                                  cell->class_name);
     if (params->n_steps == RECURRENT_MAX_CELLS)
         return keras_config_fail(layer, "more than %d cells", RECURRENT_MAX_CELLS);
@@ -289,7 +292,8 @@ size_t recurrent_initial(const struct keras_layer *layer, struct keras_call *cal
         return add_state(layer, call, arg, states, max);
     for (size_t i = 0; i < arg->n_items; i++) {
         const struct keras_arg *item = &arg->items[i];
-        bool nested = item->kind == KERAS_ARG_LIST && item->n_items && item->items[0].kind == KERAS_ARG_TENSOR;
+        bool nested =
+            item->kind == KERAS_ARG_LIST && item->n_items && item->items[0].kind == KERAS_ARG_TENSOR;
         for (size_t j = 0; nested && j < item->n_items; j++)
             n += add_state(layer, call, &item->items[j], states + n, max - n);
         if (!nested)
@@ -458,7 +462,8 @@ const struct keras_class keras_class_simple_rnn = {
 const struct keras_class keras_class_lstm = {
     .names = (const char *const[]){"LSTM", "LSTMV1", "LSTMV2", "UnifiedLSTM", NULL},
     .family = "Recurrent",
-    .doc = "all options; states, masks, go_backwards; cuDNN weights are converted; stateful is served stateless",
+    .doc =
+        "all options; states, masks, go_backwards; cuDNN weights are converted; stateful is served stateless",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_CUSTOM,
     .parse = parse_lstm,
@@ -470,7 +475,8 @@ const struct keras_class keras_class_lstm = {
 const struct keras_class keras_class_gru = {
     .names = (const char *const[]){"GRU", "GRUV1", "GRUV2", "UnifiedGRU", NULL},
     .family = "Recurrent",
-    .doc = "both reset_after forms (no key: the old form); all options; cuDNN weights are converted; stateful is served stateless",
+    .doc = "both reset_after forms (no key: the old form); all options; cuDNN weights are converted; "
+           "stateful is served stateless",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_CUSTOM,
     .parse = parse_gru,

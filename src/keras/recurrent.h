@@ -10,7 +10,8 @@ extern const struct keras_class keras_class_simple_rnn, keras_class_lstm, keras_
     keras_class_cudnn_lstm, keras_class_cudnn_gru, keras_class_simple_rnn_cell, keras_class_lstm_cell,
     keras_class_gru_cell, keras_class_stacked_rnn_cells, keras_class_conv_lstm;
 
-/* The keys that every recurrent layer has; params of all of them (ConvLSTM too) begin with a pointer to it. */
+/* The keys that every recurrent layer has; params of all of them (ConvLSTM too) begin with a pointer to it.
+ */
 struct recurrent_options {
     bool return_sequences, return_state, go_backwards, stateful, time_major, zero_output_for_mask;
 };
@@ -42,20 +43,21 @@ int64_t recurrent_gates(enum engine_rnn_kind kind);
 size_t recurrent_states(enum engine_rnn_kind kind);
 
 /* The initial states of a call, in order: further inputs (files of Keras 2) or the argument initial_state (at
- * `position` if positional). Fills states (room for max) and returns their number; 0: none given. A wrong number or
- * rank is reported by the caller. */
+ * `position` if positional). Fills states (room for max) and returns their number; 0: none given. A wrong
+ * number or rank is reported by the caller. */
 size_t recurrent_initial(const struct keras_layer *layer, struct keras_call *call, size_t position,
                          engine_value *states, size_t max);
 /* Sets the mask of the outputs: passed on only by sequences, and only to the first output. */
 engine_value recurrent_output_mask(const struct recurrent_options *options, const struct keras_call *call);
 
-/* The loop written out step by step, for activations that the engine's loop does not know (softmax). Same contract
- * as engine_rnn; the number of time steps must be known and at most RECURRENT_MAX_UNROLL. */
+/* The loop written out step by step, for activations that the engine's loop does not know (softmax). Same
+ * contract as engine_rnn; the number of time steps must be known and at most RECURRENT_MAX_UNROLL. */
 #define RECURRENT_MAX_UNROLL 512
-void recurrent_unroll(struct keras_call *call, const struct recurrent_cell *cell, const struct engine_rnn *rnn,
-                      engine_value ret[3]);
+void recurrent_unroll(struct keras_call *call, const struct recurrent_cell *cell,
+                      const struct engine_rnn *rnn, engine_value ret[3]);
 
-/* Hooks of the classes: the weights of Keras 1 (one array per gate) and of cuDNN, brought to the plain layout. */
+/* Hooks of the classes: the weights of Keras 1 (one array per gate) and of cuDNN, brought to the plain
+ * layout. */
 size_t recurrent_stored_count(const struct keras_layer *layer);
 int recurrent_convert_weights(struct keras_layer *layer, struct keras_build *build,
                               const struct image_tensor **list, size_t *n_list, struct err *err);

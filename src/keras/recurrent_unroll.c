@@ -1,8 +1,9 @@
 /* The recurrent loop written out step by step, as plain ops.
  *
- * The engine's own loop knows the activations that act on each number alone. An LSTM with activation="softmax" (people
- * do that) needs its neighbours, so its loop is unrolled here: one group of ops per time step. That costs a graph
- * that grows with the length of the sequence, which therefore must be known and is bounded. */
+ * The engine's own loop knows the activations that act on each number alone. An LSTM with
+ * activation="softmax" (people do that) needs its neighbours, so its loop is unrolled here: one group of ops
+ * per time step. That costs a graph that grows with the length of the sequence, which therefore must be known
+ * and is bounded. */
 #include "keras/recurrent.h"
 
 #include "base/arena.h"
@@ -132,7 +133,8 @@ static engine_value zero_state(const struct unroll *u, engine_value xz)
     return engine_broadcast_like(u->graph, zero, like);
 }
 
-static void run(const struct unroll *u, engine_value xz, int64_t n_steps, engine_value *outputs, engine_value state[2])
+static void run(const struct unroll *u, engine_value xz, int64_t n_steps, engine_value *outputs,
+                engine_value state[2])
 {
     const struct engine_rnn *rnn = u->rnn;
     engine_value zero = zero_state(u, xz), previous = zero;
@@ -153,8 +155,8 @@ static void run(const struct unroll *u, engine_value xz, int64_t n_steps, engine
     }
 }
 
-void recurrent_unroll(struct keras_call *call, const struct recurrent_cell *cell, const struct engine_rnn *rnn,
-                      engine_value ret[3])
+void recurrent_unroll(struct keras_call *call, const struct recurrent_cell *cell,
+                      const struct engine_rnn *rnn, engine_value ret[3])
 {
     struct engine_graph *graph = call->graph;
     int64_t n_steps = engine_dim(graph, rnn->x, 1);

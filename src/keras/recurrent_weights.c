@@ -1,13 +1,14 @@
-/* The weights of recurrent layers in old forms, brought to the plain one: kernel, recurrent kernel, bias with the
- * gates side by side (LSTM i f c o, GRU z r h).
+/* The weights of recurrent layers in old forms, brought to the plain one: kernel, recurrent kernel, bias with
+ * the gates side by side (LSTM i f c o, GRU z r h).
  *
- * Keras 1 stored every gate by itself: W, U, b of i, c, f, o for an LSTM (that order), of z, r, h for a GRU; with
- * consume_less="gpu" it stored them joined, as Keras 2 does.
+ * Keras 1 stored every gate by itself: W, U, b of i, c, f, o for an LSTM (that order), of z, r, h for a GRU;
+ * with consume_less="gpu" it stored them joined, as Keras 2 does.
  *
- * CuDNNLSTM and CuDNNGRU hold each gate's kernel as cuDNN wants it: the block of gate g (columns gU to gU + U of the
- * stored [I, G*U] array) holds, in C order, a [U, I] matrix; recurrent blocks are transposed; the bias is the input
- * biases followed by the recurrent biases. An LSTM adds both up anyway; a GRU keeps two rows. What a file holds is told
- * by the length of the bias, as Keras does: 8U for LSTM and a flat 6U for GRU are cuDNN's, whatever the class. */
+ * CuDNNLSTM and CuDNNGRU hold each gate's kernel as cuDNN wants it: the block of gate g (columns gU to gU + U
+ * of the stored [I, G*U] array) holds, in C order, a [U, I] matrix; recurrent blocks are transposed; the bias
+ * is the input biases followed by the recurrent biases. An LSTM adds both up anyway; a GRU keeps two rows.
+ * What a file holds is told by the length of the bias, as Keras does: 8U for LSTM and a flat 6U for GRU are
+ * cuDNN's, whatever the class. */
 #include <string.h>
 
 #include "base/err.h"
@@ -52,10 +53,10 @@ int recurrent_join_gates(struct keras_build *build, const struct image_tensor **
 
 /* ---- cuDNN ---- */
 
-/* Block g of the result: [rows, U] taken as the transpose of a [U, rows] matrix. `recurrent`: the block itself is
- * transposed (rows = U); else the block is read in C order. */
-static void convert_block(float *to, const float *from, int64_t rows, int64_t units, int64_t columns, int64_t g,
-                          bool recurrent)
+/* Block g of the result: [rows, U] taken as the transpose of a [U, rows] matrix. `recurrent`: the block
+ * itself is transposed (rows = U); else the block is read in C order. */
+static void convert_block(float *to, const float *from, int64_t rows, int64_t units, int64_t columns,
+                          int64_t g, bool recurrent)
 {
     for (int64_t i = 0; i < rows; i++)
         for (int64_t u = 0; u < units; u++) {
@@ -78,8 +79,8 @@ static const struct image_tensor *convert_kernel(struct keras_build *build, cons
 }
 
 /* LSTM: the sum of both halves, [n]. GRU: the same numbers as [2, n]. */
-static const struct image_tensor *convert_bias(struct keras_build *build, const struct image_tensor *bias, int64_t n,
-                                               bool sum)
+static const struct image_tensor *convert_bias(struct keras_build *build, const struct image_tensor *bias,
+                                               int64_t n, bool sum)
 {
     struct shape rows = shape_of(2, (int64_t)2, n), row = shape_of(1, n);
     float *to;
@@ -113,12 +114,13 @@ static int convert_cudnn(const struct recurrent_cell *cell, struct keras_build *
     return list[0] && list[1] && list[2] ? 0 : err_set(err, KD_ENOMEM, "out of memory");
 }
 
-int recurrent_convert_weights(struct keras_layer *layer, struct keras_build *build, const struct image_tensor **list,
-                              size_t *n_list, struct err *err)
+int recurrent_convert_weights(struct keras_layer *layer, struct keras_build *build,
+                              const struct image_tensor **list, size_t *n_list, struct err *err)
 {
     const struct recurrent_cell *cell = recurrent_own_cell(layer);
     int64_t gates = recurrent_gates(cell->kind), twice = 2 * gates * cell->units;
-    int rc = layer->writer->family == KERAS_1 ? recurrent_join_gates(build, list, n_list, (size_t)gates, err) : 0;
+    int rc =
+        layer->writer->family == KERAS_1 ? recurrent_join_gates(build, list, n_list, (size_t)gates, err) : 0;
     if (rc || *n_list != 3 || !has_shape(list[2], 1, twice, twice))
         return rc;
     return convert_cudnn(cell, build, list, err);

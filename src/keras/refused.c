@@ -1,5 +1,6 @@
-/* Classes that cannot be served, each with the reason that its user reads. A class that no row knows is refused too, as
- * somebody's own; these rows exist because Keras itself (or its usual companions) writes them. */
+/* Classes that cannot be served, each with the reason that its user reads. A class that no row knows is
+ * refused too, as somebody's own; these rows exist because Keras itself (or its usual companions) writes
+ * them. */
 #include "keras/layer.h"
 
 #define REFUSED_ROW(symbol, reason, ...)                                                                   \
@@ -11,21 +12,24 @@
         .mask = KERAS_MASK_DROP,                                                                           \
     };
 
-REFUSED_ROW(refused_base, "a base class: what it computes is its subclass's code, which is not in the file", "Layer",
-            "Wrapper", "AbstractRNNCell", "Input", "InputSpec", "TFLayer", "DataLayer", "BaseImagePreprocessingLayer")
+REFUSED_ROW(refused_base, "a base class: what it computes is its subclass's code, which is not in the file",
+            "Layer", "Wrapper", "AbstractRNNCell", "Input", "InputSpec", "TFLayer", "DataLayer",
+            "BaseImagePreprocessingLayer")
 REFUSED_ROW(refused_foreign,
             "it runs code of another framework, which is not in the file", "FlaxLayer", "JaxLayer",
             "TorchModuleWrapper", "ModuleWrapper")
-REFUSED_ROW(refused_saved_model, "its computation lies in a SavedModel or TensorFlow Hub module outside of the file",
-            "TFSMLayer", "KerasLayer")
-REFUSED_ROW(refused_features, "feature columns are user code", "DenseFeatures", "SequenceFeatures", "FeatureSpace",
-            "LinearFeatures")
+REFUSED_ROW(refused_saved_model,
+            "its computation lies in a SavedModel or TensorFlow Hub module outside of the file", "TFSMLayer",
+            "KerasLayer")
+REFUSED_ROW(refused_features, "feature columns are user code", "DenseFeatures", "SequenceFeatures",
+            "FeatureSpace", "LinearFeatures")
 REFUSED_ROW(refused_methods, "methods and properties of TensorFlow classes act on ragged or sparse tensors",
             "ClassMethod", "InstanceMethod", "InstanceProperty")
-REFUSED_ROW(refused_pipeline, "its layers may be any code; apply them as layers of the model instead", "Pipeline")
+REFUSED_ROW(refused_pipeline, "its layers may be any code; apply them as layers of the model instead",
+            "Pipeline")
 REFUSED_ROW(refused_clahe, "histogram equalisation acts at inference and is not implemented", "CLAHE",
             "ContrastLimitedAdaptiveHistogramEqualization")
-REFUSED_ROW(refused_cells, "a wrapped or experimental cell that is not implemented", "DeviceWrapper", "DropoutWrapper",
-            "ResidualWrapper", "PeepholeLSTMCell", "MinimalRNNCell")
+REFUSED_ROW(refused_cells, "a wrapped or experimental cell that is not implemented", "DeviceWrapper",
+            "DropoutWrapper", "ResidualWrapper", "PeepholeLSTMCell", "MinimalRNNCell")
 REFUSED_ROW(refused_weight_normalization, "how its weights are laid out is not known", "WeightNormalization")
 REFUSED_ROW(refused_graph, "models of Keras 0.x are not served", "Graph")

@@ -1,8 +1,9 @@
 /* Spectrograms: STFTSpectrogram and MelSpectrogram, as strided convolutions.
  *
- * STFTSpectrogram brings the two kernels (window times cosine and sine) as weights. MelSpectrogram has no weights: the
- * Fourier kernels and the mel matrix are computed here from its config, in double precision. With power_to_db and
- * top_db its result depends on the loudest value of the whole batch, as it does in Keras. */
+ * STFTSpectrogram brings the two kernels (window times cosine and sine) as weights. MelSpectrogram has no
+ * weights: the Fourier kernels and the mel matrix are computed here from its config, in double precision.
+ * With power_to_db and top_db its result depends on the loudest value of the whole batch, as it does in
+ * Keras. */
 #include <math.h>
 #include <string.h>
 
@@ -83,7 +84,8 @@ static engine_value stft_conv(const struct keras_layer *layer, struct keras_call
     struct engine_graph *graph = call->graph;
     struct engine_window window = {.n_spatial = 1, .stride = {params->frame_step}, .dilation = {1},
                                    .padding = params->padding};
-    engine_value kernel = keras_weight(layer, call, kind, 3, params->frame_length, (int64_t)1, params->n_bins);
+    engine_value kernel =
+        keras_weight(layer, call, kind, 3, params->frame_length, (int64_t)1, params->n_bins);
     int64_t channels = engine_dim(graph, x, 1);
     if (channels < 1)
         return engine_graph_fail(graph, KD_EUNSUPPORTED, "the number of channels must be known");
@@ -124,14 +126,15 @@ static engine_value stft_combine(const struct keras_layer *layer, struct keras_c
     default:
         break;
     }
-    engine_value magnitude = unary(call, UNARY_SQRT, at_least(call, power_of(call, real, imag), BACKEND_EPSILON));
+    engine_value magnitude =
+        unary(call, UNARY_SQRT, at_least(call, power_of(call, real, imag), BACKEND_EPSILON));
     if (params->mode == STFT_MAGNITUDE)
         return magnitude;
     return unary(call, UNARY_LOG, at_least(call, magnitude, BACKEND_EPSILON));
 }
 
-/* [N, C, frames, bins] to the layer's layout: channels last or first, bins on an axis of their own or beside the
- * channels (channel by channel). */
+/* [N, C, frames, bins] to the layer's layout: channels last or first, bins on an axis of their own or beside
+ * the channels (channel by channel). */
 static engine_value stft_layout(const struct stft *params, struct keras_call *call, engine_value y)
 {
     static const int time_last[] = {0, 1, 3, 2}, channels_last[] = {0, 2, 3, 1}, time_first[] = {0, 2, 1, 3};
@@ -199,8 +202,9 @@ static int mel_parse(struct keras_layer *layer, struct err *err)
     params->min_power = keras_config_float(layer, "min_power", 1e-10);
     params->ref_power = keras_config_float(layer, "ref_power", 1);
     if (params->fft_length > MAX_FFT || params->length > params->fft_length || params->n_mels > MAX_FFT)
-        return keras_config_fail(layer, "an fft_length of %lld with frames of %lld and %lld mel bins is not served",
-                                 (long long)params->fft_length, (long long)params->length, (long long)params->n_mels);
+        return keras_config_fail(
+            layer, "an fft_length of %lld with frames of %lld and %lld mel bins is not served",
+            (long long)params->fft_length, (long long)params->length, (long long)params->n_mels);
     return 0;
 }
 
@@ -262,7 +266,8 @@ static engine_value mel_matrix(const struct keras_layer *layer, struct keras_cal
 /* 10 log10 above the reference, no lower than top_db below the loudest value of all. */
 static engine_value to_decibel(const struct mel *params, struct keras_call *call, engine_value y)
 {
-    double reference = fabs(params->ref_power) > params->min_power ? fabs(params->ref_power) : params->min_power;
+    double reference =
+        fabs(params->ref_power) > params->min_power ? fabs(params->ref_power) : params->min_power;
     y = unary(call, UNARY_LOG10, at_least(call, y, params->min_power));
     y = binary(call, BINARY_MULTIPLY, y, keras_scalar(call, y, 10));
     y = binary(call, BINARY_SUBTRACT, y, keras_scalar(call, y, 10 * log10(reference)));
@@ -290,15 +295,17 @@ static int mel_lower(const struct keras_layer *layer, struct keras_call *call, s
     y = engine_dense(graph, y, mel_matrix(layer, call), ENGINE_NONE);
     y = params->to_db ? to_decibel(params, call, y) : y;
     y = engine_transpose(graph, y, (const int[]){0, 2, 1});
-    keras_call_return(call, 0, engine_cast(graph, y, dtype_is_float(layer->compute_dtype) ? layer->compute_dtype
-                                                                                          : DTYPE_FLOAT32));
+    keras_call_return(
+        call, 0,
+        engine_cast(graph, y, dtype_is_float(layer->compute_dtype) ? layer->compute_dtype : DTYPE_FLOAT32));
     return 0;
 }
 
 const struct keras_class keras_class_mel_spectrogram = {
     .names = (const char *const[]){"MelSpectrogram", NULL},
     .family = "Preprocessing",
-    .doc = "input (batch, time); windows hann, hamming and none; with power_to_db the loudest value of the batch counts",
+    .doc = "input (batch, time); windows hann, hamming and none; with power_to_db the loudest value of the "
+           "batch counts",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_DROP,
     .parse = mel_parse,

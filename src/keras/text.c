@@ -1,7 +1,8 @@
 /* TextVectorization: text to token ids, or to rows that count them.
  *
- * One engine op standardises, splits, builds n-grams and looks the tokens up. As ids: 0 is padding, 1 the unknown token,
- * the vocabulary from 2. In the counting modes there is no padding: 0 is the unknown token, the vocabulary from 1. */
+ * One engine op standardises, splits, builds n-grams and looks the tokens up. As ids: 0 is padding, 1 the
+ * unknown token, the vocabulary from 2. In the counting modes there is no padding: 0 is the unknown token,
+ * the vocabulary from 1. */
 #include <string.h>
 
 #include "base/err.h"
@@ -43,7 +44,8 @@ static void read_ngrams(struct keras_layer *layer, struct text *params)
 
 static void read_standard(struct keras_layer *layer, struct text *params)
 {
-    static const char *const standards[] = {"lower_and_strip_punctuation", "lower", "strip_punctuation", NULL};
+    static const char *const standards[] = {"lower_and_strip_punctuation", "lower", "strip_punctuation",
+                                            NULL};
     static const char *const splits[] = {"whitespace", "character", NULL};
     bool none = cJSON_IsNull(keras_json_get(layer->config, "standardize"));
     int standard = none ? -1 : keras_config_choice(layer, "standardize", standards, 0);
@@ -51,7 +53,9 @@ static void read_standard(struct keras_layer *layer, struct text *params)
     params->engine.strip_punctuation = standard == 0 || standard == 2;
     bool whole = cJSON_IsNull(keras_json_get(layer->config, "split"));
     int split = whole ? -1 : keras_config_choice(layer, "split", splits, 0);
-    params->engine.split = split < 0 ? ENGINE_SPLIT_NONE : split ? ENGINE_SPLIT_CHARACTER : ENGINE_SPLIT_WHITESPACE;
+    params->engine.split = split < 0 ? ENGINE_SPLIT_NONE
+                           : split   ? ENGINE_SPLIT_CHARACTER
+                                     : ENGINE_SPLIT_WHITESPACE;
 }
 
 static int parse(struct keras_layer *layer, struct err *err)
@@ -59,7 +63,8 @@ static int parse(struct keras_layer *layer, struct err *err)
     struct text *params = keras_params(layer, sizeof(*params));
     if (!params)
         return 0;
-    keras_config_ignore(layer, (const char *const[]){"vocabulary_size", "encoding", "has_input_vocabulary", NULL});
+    keras_config_ignore(layer,
+                        (const char *const[]){"vocabulary_size", "encoding", "has_input_vocabulary", NULL});
     categorical_read_vocabulary(layer, true, &params->vocabulary);
     params->vocabulary.has_mask = true; /* the empty string */
     read_standard(layer, params);
@@ -85,7 +90,8 @@ static engine_value whole_tokens(struct keras_call *call, engine_value x, struct
     int rank = engine_rank(graph, x);
     int64_t length = rank == 2 ? engine_dim(graph, x, 1) : 1, wanted = engine->output_length;
     if (rank > 2 || length < 1 || (engine->n_ngrams && length > 1))
-        return engine_graph_fail(graph, KD_EUNSUPPORTED, "texts that are not split must have shape (batch, known size)");
+        return engine_graph_fail(graph, KD_EUNSUPPORTED,
+                                 "texts that are not split must have shape (batch, known size)");
     engine->output_length = 1;
     x = engine_reshape(graph, x, (const int64_t[]){ENGINE_INFER}, 1);
     engine_value ids = engine_text_vectorize(graph, x, engine);
@@ -105,9 +111,11 @@ static int lower(const struct keras_layer *layer, struct keras_call *call, struc
     engine_value x = call->inputs[0].value;
     engine.oov = ids_wanted ? 1 : 0;
     engine.pad = ids_wanted ? 0 : -1;
-    categorical_table(&params->vocabulary, layer, call, engine.oov + 1, ids_wanted, &engine.keys, &engine.values);
+    categorical_table(&params->vocabulary, layer, call, engine.oov + 1, ids_wanted, &engine.keys,
+                      &engine.values);
     if (x != ENGINE_NONE && engine_dtype(call->graph, x) != DTYPE_STRING)
-        return err_set(err, KD_EFORMAT, "input of type %s, expected strings", dtype_name(engine_dtype(call->graph, x)));
+        return err_set(err, KD_EFORMAT, "input of type %s, expected strings",
+                       dtype_name(engine_dtype(call->graph, x)));
     engine_value y = engine.split == ENGINE_SPLIT_NONE ? whole_tokens(call, x, &engine)
                                                        : engine_text_vectorize(call->graph, x, &engine);
     bool counts_ints = layer->writer->family == KERAS_3 && params->mode != CATEGORICAL_TF_IDF;
@@ -123,7 +131,8 @@ static int lower(const struct keras_layer *layer, struct keras_call *call, struc
 const struct keras_class keras_class_text_vectorization = {
     .names = (const char *const[]){"TextVectorization", NULL},
     .family = "Preprocessing",
-    .doc = "vocabularies given to the constructor (Keras does not save adapted ones in .h5); built-in standardize and "
+    .doc = "vocabularies given to the constructor (Keras does not save adapted ones in .h5); built-in "
+           "standardize and "
            "split, n-grams, every output_mode but one_hot",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_DROP,

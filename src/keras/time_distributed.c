@@ -1,9 +1,9 @@
 /* TimeDistributed: the wrapped layer (or model) applied to every time step.
  *
- * Batch and time are laid together, [N, T, ...] -> [N * T, ...], the layer is called once, and its outputs are laid
- * apart again. A Dense or Activation works on the last axis alone and is called as it is. The mask of a step reaches the
- * wrapped layer if a step has more than one mask entry; what leaves is the wrapped layer's mask, else the mask that
- * came in. */
+ * Batch and time are laid together, [N, T, ...] -> [N * T, ...], the layer is called once, and its outputs
+ * are laid apart again. A Dense or Activation works on the last axis alone and is called as it is. The mask
+ * of a step reaches the wrapped layer if a step has more than one mask entry; what leaves is the wrapped
+ * layer's mask, else the mask that came in. */
 #include "base/arena.h"
 #include "base/err.h"
 #include "keras/layer.h"
@@ -92,7 +92,8 @@ static int lower(const struct keras_layer *layer, struct keras_call *call, struc
     }
     int rc = keras_call_child(child, call, inputs, call->n_inputs, outputs, &call->n_outputs, err);
     for (size_t i = 0; rc == 0 && i < call->n_outputs; i++) {
-        engine_value y = direct ? outputs[i].value : split_time(call, outputs[i].value, call->inputs[0].value);
+        engine_value y =
+            direct ? outputs[i].value : split_time(call, outputs[i].value, call->inputs[0].value);
         keras_call_return_masked(call, i, y, output_mask(layer, call, outputs[i].mask));
     }
     return rc;

@@ -1,8 +1,8 @@
 /* Wrappers that change a layer in training only.
  *
- * SpectralNormalization divides the kernel by its largest singular value at each training step and stores the result
- * in the kernel itself, so at inference it is the wrapped layer; its vector u only has to be there for the count of
- * weights. The wrapper of tensorflow_addons of the same name works the same way. */
+ * SpectralNormalization divides the kernel by its largest singular value at each training step and stores the
+ * result in the kernel itself, so at inference it is the wrapped layer; its vector u only has to be there for
+ * the count of weights. The wrapper of tensorflow_addons of the same name works the same way. */
 #include "keras/layer.h"
 
 static int parse(struct keras_layer *layer, struct err *err)
@@ -18,8 +18,8 @@ static int parse(struct keras_layer *layer, struct err *err)
 
 static int lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
 {
-    return keras_call_child(layer->children[0], call, call->inputs, call->n_inputs, call->outputs, &call->n_outputs,
-                            err);
+    return keras_call_child(layer->children[0], call, call->inputs, call->n_inputs, call->outputs,
+                            &call->n_outputs, err);
 }
 
 const struct keras_class keras_class_spectral_normalization = {
