@@ -140,7 +140,7 @@ static int softmax_parse(struct keras_layer *layer, struct err *err)
     return 0;
 }
 
-/* Keras 2 adds a large negative number where the mask is off; so do we, rounding included: a row that is masked
+/* Keras before 3.10 adds a large negative number where the mask is off; so do we, rounding included: a row that is masked
  * altogether comes out uniform. */
 static engine_value mask_keras_2(struct keras_call *call, engine_value x, engine_value keep)
 {
@@ -179,15 +179,15 @@ static int softmax_lower(const struct keras_layer *layer, struct keras_call *cal
         keras_call_return(call, 0, engine_softmax(graph, x, axes, softmax->n_axes, false));
         return 0;
     }
-    bool keras_3 = layer->writer->family == KERAS_3;
+    bool zeros = keras_since(layer->writer, KERAS_3, 3, 10);
     engine_value on = engine_cast(graph, mask, DTYPE_BOOL);
     engine_value keep = engine_cast(graph, on, engine_dtype(graph, x));
-    engine_value y = keras_3 ? engine_select(graph, on, x, keras_scalar(call, x, -1e9)) : mask_keras_2(call, x, keep);
+    engine_value y = zeros ? engine_select(graph, on, x, keras_scalar(call, x, -1e9)) : mask_keras_2(call, x, keep);
     y = engine_softmax(graph, y, axes, softmax->n_axes, false);
-    if (keras_3)
+    if (zeros)
         y = engine_binary(graph, BINARY_MULTIPLY, y, keep);
     keras_rule(call->build, "softmax of a row that is masked altogether: %s",
-               keras_3 ? "zeros, as Keras 3 has it" : "uniform, as Keras 2 has it");
+               zeros ? "zeros, as Keras 3.10 and later have it" : "uniform, as Keras before 3.10 has it");
     keras_call_return_masked(call, 0, y, call->inputs[0].mask);
     return 0;
 }

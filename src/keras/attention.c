@@ -16,12 +16,6 @@ struct attention {
 
 /* ---- shared ---- */
 
-bool attention_writer_since(const struct keras_layer *layer, int major, int minor)
-{
-    const struct keras_writer *writer = layer->writer;
-    return writer->major > major || (writer->major == major && writer->minor >= minor);
-}
-
 /* Positions 0..n-1 of axis 1 as int64. */
 static engine_value positions(struct keras_call *call, engine_value x)
 {

@@ -4,8 +4,6 @@
 
 #include "keras/layer.h"
 
-/* The writing Keras is at least major.minor. */
-bool attention_writer_since(const struct keras_layer *layer, int major, int minor);
 /* bool [1, T, S] for axis 1 of query and value: key position s <= query position t. */
 engine_value attention_causal_mask(struct keras_call *call, engine_value query, engine_value value);
 /* bool [1, T, S]: |t - s| < window. */

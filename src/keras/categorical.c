@@ -84,6 +84,16 @@ static engine_value as_ids(struct keras_call *call, engine_value x)
     return is_int ? x : engine_cast(call->graph, x, DTYPE_INT64);
 }
 
+/* Keras 3 before 3.4 kept a last axis of size 1 in front of the rows. */
+static engine_value keep_last_axis(const struct keras_layer *layer, struct keras_call *call, engine_value ids,
+                                   enum categorical_mode mode)
+{
+    bool kept = layer->writer->family == KERAS_3 && !keras_since(layer->writer, KERAS_3, 3, 4);
+    if (ids == ENGINE_NONE || mode != CATEGORICAL_ONE_HOT || !kept)
+        return ids;
+    return engine_expand_dims(call->graph, ids, engine_rank(call->graph, ids));
+}
+
 /* ---- CategoryEncoding ---- */
 
 struct encoding {
@@ -109,7 +119,7 @@ static int encoding_lower(const struct keras_layer *layer, struct keras_call *ca
 {
     const struct encoding *params = layer->params;
     engine_value weights = keras_call_tensor(call, "count_weights", 1).value;
-    engine_value ids = as_ids(call, call->inputs[0].value);
+    engine_value ids = keep_last_axis(layer, call, as_ids(call, call->inputs[0].value), params->mode);
     keras_call_return(call, 0, categorical_encode(layer, call, ids, weights, params->mode, params->depth,
                                                   categorical_dtype(layer, params->mode)));
     return 0;
@@ -216,8 +226,9 @@ static int discretization_lower(const struct keras_layer *layer, struct keras_ca
     engine_value x = engine_cast(call->graph, call->inputs[0].value, DTYPE_FLOAT32);
     engine_value boundaries = boundaries_of(layer, call);
     int64_t depth = boundaries == ENGINE_NONE ? 1 : engine_dim(call->graph, boundaries, 0) + 1;
-    engine_value ids = engine_bucketize(call->graph, x, boundaries);
-    bool int32 = layer->writer->family == KERAS_3 && params->mode == CATEGORICAL_INT;
+    engine_value ids =
+        keep_last_axis(layer, call, engine_bucketize(call->graph, x, boundaries), params->mode);
+    bool int32 = keras_since(layer->writer, KERAS_3, 3, 12) && params->mode == CATEGORICAL_INT;
     enum dtype dtype = int32 ? DTYPE_INT32 : categorical_dtype(layer, params->mode);
     keras_call_return(call, 0, categorical_encode(layer, call, ids, ENGINE_NONE, params->mode, depth, dtype));
     return 0;

@@ -41,6 +41,9 @@ struct keras_writer {
     const char *backend; /* of the weights group; "" if missing */
 };
 
+/* Written by this family at this version or later. */
+bool keras_since(const struct keras_writer *writer, enum keras_family family, int major, int minor);
+
 /* ---- values that travel between layers ---- */
 
 struct keras_tensor {

@@ -249,7 +249,7 @@ static engine_value project_output(const struct keras_layer *layer, struct keras
 /* tf.keras before 2.10 did not look at the masks of its inputs. */
 static bool sees_masks(const struct keras_layer *layer)
 {
-    return layer->writer->family == KERAS_3 || attention_writer_since(layer, 2, 10);
+    return layer->writer->family == KERAS_3 || keras_since(layer->writer, KERAS_TF, 2, 10);
 }
 
 /* The mask of an input: an explicit argument, else the one that travels with it. */
@@ -326,12 +326,11 @@ static enum masked_rows rule_of(const struct keras_layer *layer, const struct la
                                 bool scores_wanted)
 {
     const struct multi_head *params = layer->params;
-    bool keras_3 = layer->writer->family == KERAS_3;
-    bool fused = keras_3 && attention_writer_since(layer, 3, 7) && !scores_wanted && !params->has_dropout &&
+    bool fused = keras_since(layer->writer, KERAS_3, 3, 7) && !scores_wanted && !params->has_dropout &&
                  layout->rank == 3;
     if (fused)
         return ROWS_UNIFORM;
-    return keras_3 && attention_writer_since(layer, 3, 10) ? ROWS_ZERO : ROWS_ADD;
+    return keras_since(layer->writer, KERAS_3, 3, 10) ? ROWS_ZERO : ROWS_ADD;
 }
 
 static engine_value masked_softmax(struct keras_call *call, engine_value scores, engine_value mask,

@@ -123,13 +123,12 @@ static int resizing_parse(struct keras_layer *layer, struct err *err)
 static engine_value restore_type(const struct keras_layer *layer, struct keras_call *call, engine_value y,
                                  enum dtype dtype)
 {
-    const struct keras_writer *writer = layer->writer;
     if (y == ENGINE_NONE || !dtype_is_int(dtype))
         return engine_cast(call->graph, y, dtype);
     int64_t low, high;
     dtype_int_range(dtype, &low, &high);
     struct unary clip = {.kind = UNARY_CLIP, .a = (float)low, .b = (float)high};
-    if (writer->major > 3 || writer->minor >= 6)
+    if (keras_since(layer->writer, KERAS_3, 3, 6))
         y = engine_unary(call->graph, (struct unary){.kind = UNARY_ROUND}, y);
     return engine_cast(call->graph, engine_unary(call->graph, clip, y), dtype);
 }
@@ -212,20 +211,40 @@ static int random_crop_parse(struct keras_layer *layer, struct err *err)
     return 0;
 }
 
+/* tf.keras before 2.7: resized until the shorter side fits, then the centre cut out. */
+static engine_value resize_then_crop(struct keras_call *call, const struct picture *params, engine_value x)
+{
+    struct engine_resize resize = params->resize;
+    int64_t n[2] = {engine_dim(call->graph, x, 1), engine_dim(call->graph, x, 2)};
+    if (n[0] < 1 || n[1] < 1)
+        return engine_graph_fail(call->graph, KD_EUNSUPPORTED, "the size of the pictures must be known");
+    double ratio = (double)n[0] / (double)n[1];
+    if (ratio > (double)resize.size[0] / (double)resize.size[1])
+        resize.size[0] = (int64_t)((double)(resize.size[1] * n[0]) / (double)n[1]);
+    else
+        resize.size[1] = (int64_t)((double)(resize.size[0] * n[1]) / (double)n[0]);
+    resize.crop_to_aspect_ratio = false;
+    x = engine_resize(call->graph, x, &resize);
+    for (int i = 0; i < 2; i++) {
+        int64_t start = (resize.size[i] - params->resize.size[i]) / 2;
+        x = engine_slice(call->graph, x, 1 + i, start, start + params->resize.size[i], 1);
+    }
+    return x;
+}
+
 static int random_crop_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
 {
-    const struct keras_writer *writer = layer->writer;
-    bool identity = writer->family == KERAS_3 && (writer->major > 3 || writer->minor >= 8);
+    bool identity = keras_since(layer->writer, KERAS_3, 3, 8);
     engine_value x = call->inputs[0].value;
     if (!keras_expect_rank(call, x, 4))
         return 0;
     keras_rule(call->build, "RandomCrop at inference: %s",
                identity ? "nothing, as Keras 3.8 and later" : "resized to its size, as Keras before 3.8");
+    bool crops = layer->writer->family == KERAS_TF && !keras_since(layer->writer, KERAS_TF, 2, 7);
+    engine_value y = identity ? x : engine_cast(call->graph, x, DTYPE_FLOAT32);
     if (!identity)
-        x = engine_cast(call->graph,
-                        resize_float(call, layer->params, engine_cast(call->graph, x, DTYPE_FLOAT32)),
-                        float_type(layer));
-    keras_call_return(call, 0, x);
+        y = crops ? resize_then_crop(call, layer->params, y) : resize_float(call, layer->params, y);
+    keras_call_return(call, 0, identity ? y : engine_cast(call->graph, y, float_type(layer)));
     return 0;
 }
 

@@ -60,8 +60,17 @@ void keras_writer_read(struct keras_build *build, const cJSON *config)
         writer->family = family_of(writer);
         return;
     }
+    /* The last version of a family stands for all of it. */
     static const int major[] = {[KERAS_1] = 1, [KERAS_2] = 2, [KERAS_TF] = 2, [KERAS_3] = 3};
+    static const int minor[] = {[KERAS_1] = 2, [KERAS_2] = 3, [KERAS_TF] = 15, [KERAS_3] = 15};
     writer->family = family_by_words(content->model_config);
     writer->major = major[writer->family];
+    writer->minor = minor[writer->family];
     keras_warn(build, NULL, "the file does not say which Keras wrote it; read as one of version %d", writer->major);
+}
+
+bool keras_since(const struct keras_writer *writer, enum keras_family family, int major, int minor)
+{
+    bool reached = writer->major > major || (writer->major == major && writer->minor >= minor);
+    return writer->family == family && reached;
 }
