@@ -39,7 +39,9 @@ tests_unit_test_load_LDADD = $(UNIT_LDADD)
 EXTRA_DIST += tests/data/h5
 
 # keras
-UNIT_TESTS += tests/unit/test_keras_config tests/unit/test_keras_graph
+UNIT_TESTS += tests/unit/test_keras_config tests/unit/test_keras_graph tests/unit/test_keras_bind
+tests_unit_test_keras_bind_SOURCES = tests/unit/test_keras_bind.c tests/unit/keras_case.h tests/unit/unit.h
+tests_unit_test_keras_bind_LDADD = $(UNIT_LDADD)
 tests_unit_test_keras_graph_SOURCES = tests/unit/test_keras_graph.c tests/unit/keras_case.h tests/unit/unit.h
 tests_unit_test_keras_graph_LDADD = $(UNIT_LDADD)
 tests_unit_test_keras_config_SOURCES = tests/unit/test_keras_config.c tests/unit/keras_case.h tests/unit/unit.h
