@@ -22,16 +22,11 @@ tests_fuzz_fuzz_h5_SOURCES = tests/fuzz/fuzz_h5.c tests/fuzz/fuzz.h $(FUZZ_MAIN)
 tests_fuzz_fuzz_h5_CPPFLAGS = $(FUZZ_CPPFLAGS) $(HDF5_CFLAGS)
 tests_fuzz_fuzz_h5_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_h5_LDADD = libh5.a libkerasd.a libbase.a $(HDF5_LIBS) $(ZLIB_LIBS) $(CJSON_LIBS)
-if !FUZZERS
-TESTS += tests/fuzz/fuzz_image tests/fuzz/replay_h5.sh
-FUZZ_TESTS = tests/fuzz/fuzz_keras_json
-check_PROGRAMS += $(FUZZ_TESTS)
-tests_fuzz_fuzz_keras_json_SOURCES = tests/fuzz/fuzz_keras_json.c tests/fuzz/fuzz.h
+
+check_PROGRAMS += tests/fuzz/fuzz_keras_json
+tests_fuzz_fuzz_keras_json_SOURCES = tests/fuzz/fuzz_keras_json.c tests/fuzz/fuzz.h $(FUZZ_MAIN)
 tests_fuzz_fuzz_keras_json_CPPFLAGS = $(FUZZ_CPPFLAGS)
-tests_fuzz_fuzz_keras_json_LDADD = $(LDADD)
-if FUZZERS
-tests_fuzz_fuzz_keras_json_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-else
-tests_fuzz_fuzz_keras_json_SOURCES += tests/fuzz/replay.c
-TESTS += $(FUZZ_TESTS)
+tests_fuzz_fuzz_keras_json_LDFLAGS = $(FUZZ_LINK)
+if !FUZZERS
+TESTS += tests/fuzz/fuzz_image tests/fuzz/fuzz_keras_json tests/fuzz/replay_h5.sh
 endif

@@ -7,6 +7,7 @@ EXTRA_DIST += tests/golden/README.md tests/golden/environments.txt tests/golden/
 
 # the program that runs them
 check_PROGRAMS += tests/golden/golden
+TESTS += tests/golden/golden
 
 tests_golden_golden_SOURCES = tests/golden/golden.c tests/golden/compare.c tests/golden/compare.h
 tests_golden_golden_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests
