@@ -367,6 +367,8 @@ static int bind_in_order(struct keras_build *build, struct keras_layer *root, st
 int keras_bind(struct keras_build *build, struct keras_layer *root, struct err *err)
 {
     int rc = 0;
+    if (build->content->layout_v3)
+        return keras_bind_archive(build, root, err);
     if (!names_agree(build, root))
         return bind_in_order(build, root, err);
     for (size_t i = 0; rc == 0 && i < root->n_children; i++) {

@@ -5,6 +5,7 @@ libkerasd_a_SOURCES += \
 	src/keras/activation.c \
 	src/keras/args.c \
 	src/keras/bind.c \
+	src/keras/bind_archive.c \
 	src/keras/build.h \
 	src/keras/call.c \
 	src/keras/config.c \

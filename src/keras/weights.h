@@ -9,6 +9,9 @@ size_t keras_stored_count(const struct keras_layer *layer);
 /* Runs the conversions on state->stored and binds the result to the declared slots. */
 int keras_weights_convert(struct keras_build *build, struct keras_layer *layer, struct err *err);
 
+/* bind_archive.c: keras_bind for the Keras 3 layout, where arrays are filed by path. */
+int keras_bind_archive(struct keras_build *build, struct keras_layer *root, struct err *err);
+
 /* Helpers for hooks: new tensors in the model's arena, named and typed like the source; NULL if out of memory. Float types of
  * any width become float32. */
 
