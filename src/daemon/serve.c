@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,15 +93,28 @@ static void raise_limits(void)
     }
 }
 
+static pthread_t main_thread;
+
+/* OpenBLAS may have started a thread before main, which has no signal blocked and would be killed by one. */
+static void pass_on(int signal)
+{
+    pthread_kill(main_thread, signal);
+}
+
 static int open_signals(struct err *err)
 {
+    const struct sigaction action = {.sa_handler = pass_on, .sa_flags = SA_RESTART};
     sigset_t set;
+    main_thread = pthread_self();
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
     signal(SIGPIPE, SIG_IGN);
     sigprocmask(SIG_BLOCK, &set, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
     int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     return fd < 0 ? err_errno(err, errno, "cannot wait for signals") : fd;
 }

@@ -1,1 +1,10 @@
-# tests/http
+# tests/http: black-box tests on a real daemon, Python's standard library only
+EXTRA_DIST += tests/http/daemon.py
+
+# The protocols, on models that make_models.py wrote with real Keras.
+PROTOCOL_TESTS = tests/http/v1_vectors.py
+dist_check_SCRIPTS += $(PROTOCOL_TESTS)
+TESTS += $(PROTOCOL_TESTS)
+EXTRA_DIST += tests/http/make_models.py \
+	tests/http/models/ab.h5 tests/http/models/hpt.h5 tests/http/models/kinds.h5 tests/http/models/m.h5 \
+	tests/http/models/same.h5 tests/http/models/text.h5
