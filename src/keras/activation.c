@@ -1,9 +1,9 @@
 /* Activations: the functions that a config may name, and how each lowers.
  *
- * A config names one by a string, by a serialised function object, by a registered name ("Custom>relu6"), by the
- * class name of an activation layer, or by a whole layer object. Strings and functions come from one table; layers
- * become children of the layer that uses them, so that a PReLU there finds its weights. Where generations differ
- * (hard_sigmoid) the writer of the file decides. */
+ * A config names one by a string, by a serialised function object, by a registered name ("Custom>relu6"), by
+ * the class name of an activation layer, or by a whole layer object. Strings and functions come from one
+ * table; layers become children of the layer that uses them, so that a PReLU there finds its weights. Where
+ * generations differ (hard_sigmoid) the writer of the file decides. */
 #include <math.h>
 #include <string.h>
 
@@ -32,27 +32,52 @@ struct activation_name {
 #define OTHER(name, kind) {name, {kind, {UNARY_LINEAR, 0, 0, 0}, NULL}}
 
 static const struct activation_name table[] = {
-    PLAIN("linear", LINEAR), PLAIN("relu", RELU), PLAIN("relu6", RELU6), PLAIN("sigmoid", SIGMOID),
-    PLAIN("hard_sigmoid", HARD_SIGMOID_2), PLAIN("tanh", TANH), PLAIN("softplus", SOFTPLUS),
-    PLAIN("softsign", SOFTSIGN), WITH("elu", ELU, 1.0f), PLAIN("selu", SELU), PLAIN("exponential", EXP),
-    PLAIN("swish", SILU), PLAIN("silu", SILU), PLAIN("gelu", GELU), PLAIN("mish", MISH),
-    WITH("leaky_relu", LEAKY_RELU, 0.2f), PLAIN("hard_silu", HARD_SILU), PLAIN("hard_swish", HARD_SILU),
-    PLAIN("hswish", HARD_SILU), PLAIN("hard_tanh", HARD_TANH), WITH("hard_shrink", HARD_SHRINK, 0.5f),
-    WITH("soft_shrink", SOFT_SHRINK, 0.5f), PLAIN("tanh_shrink", TANH_SHRINK), WITH("celu", CELU, 1.0f),
-    PLAIN("log_sigmoid", LOG_SIGMOID), PLAIN("sparse_plus", SPARSE_PLUS), PLAIN("sparse_sigmoid", SPARSE_SIGMOID),
-    WITH("squareplus", SQUAREPLUS, 4.0f), OTHER("softmax", ACTIVATION_SOFTMAX),
-    OTHER("softmax_v2", ACTIVATION_SOFTMAX), OTHER("log_softmax", ACTIVATION_LOG_SOFTMAX),
-    OTHER("glu", ACTIVATION_GLU), OTHER("sparsemax", ACTIVATION_SPARSEMAX)};
+    PLAIN("linear", LINEAR),
+    PLAIN("relu", RELU),
+    PLAIN("relu6", RELU6),
+    PLAIN("sigmoid", SIGMOID),
+    PLAIN("hard_sigmoid", HARD_SIGMOID_2),
+    PLAIN("tanh", TANH),
+    PLAIN("softplus", SOFTPLUS),
+    PLAIN("softsign", SOFTSIGN),
+    WITH("elu", ELU, 1.0f),
+    PLAIN("selu", SELU),
+    PLAIN("exponential", EXP),
+    PLAIN("swish", SILU),
+    PLAIN("silu", SILU),
+    PLAIN("gelu", GELU),
+    PLAIN("mish", MISH),
+    WITH("leaky_relu", LEAKY_RELU, 0.2f),
+    PLAIN("hard_silu", HARD_SILU),
+    PLAIN("hard_swish", HARD_SILU),
+    PLAIN("hswish", HARD_SILU),
+    PLAIN("hard_tanh", HARD_TANH),
+    WITH("hard_shrink", HARD_SHRINK, 0.5f),
+    WITH("soft_shrink", SOFT_SHRINK, 0.5f),
+    PLAIN("tanh_shrink", TANH_SHRINK),
+    WITH("celu", CELU, 1.0f),
+    PLAIN("log_sigmoid", LOG_SIGMOID),
+    PLAIN("sparse_plus", SPARSE_PLUS),
+    PLAIN("sparse_sigmoid", SPARSE_SIGMOID),
+    WITH("squareplus", SQUAREPLUS, 4.0f),
+    OTHER("softmax", ACTIVATION_SOFTMAX),
+    OTHER("softmax_v2", ACTIVATION_SOFTMAX),
+    OTHER("log_softmax", ACTIVATION_LOG_SOFTMAX),
+    OTHER("glu", ACTIVATION_GLU),
+    OTHER("sparsemax", ACTIVATION_SPARSEMAX),
+};
 
 /* Keras 3 changed one formula; a file means the one of the Keras that wrote it. */
-static const struct keras_activation hard_sigmoid_3 = {ACTIVATION_UNARY, {UNARY_HARD_SIGMOID_3, 0, 0, 0}, NULL};
+static const struct keras_activation hard_sigmoid_3 = {
+    ACTIVATION_UNARY, {UNARY_HARD_SIGMOID_3, 0, 0, 0}, NULL};
 
 static const struct keras_activation *hard_sigmoid(const struct keras_layer *layer,
                                                    const struct keras_activation *keras_2)
 {
     bool keras_3 = layer->writer->family == KERAS_3;
     keras_rule(layer->build, "hard_sigmoid: %s",
-               keras_3 ? "relu6(x + 3) / 6, as Keras 3 has it" : "clip(0.2 x + 0.5, 0, 1), as Keras 1 and 2 have it");
+               keras_3 ? "relu6(x + 3) / 6, as Keras 3 has it"
+                       : "clip(0.2 x + 0.5, 0, 1), as Keras 1 and 2 have it");
     return keras_3 ? &hard_sigmoid_3 : keras_2;
 }
 
@@ -97,7 +122,8 @@ static const struct keras_activation *from_class_name(struct keras_layer *layer,
     return keras_build_own(layer->build, entry) ? from_layer(layer, entry) : NULL;
 }
 
-static const struct keras_activation *from_string(struct keras_layer *layer, const char *key, const char *name)
+static const struct keras_activation *from_string(struct keras_layer *layer, const char *key,
+                                                  const char *name)
 {
     const struct keras_activation *activation = keras_activation_by_name(layer, name);
     if (activation)
@@ -105,12 +131,14 @@ static const struct keras_activation *from_string(struct keras_layer *layer, con
     const struct keras_class *class = keras_class_find(name);
     if (class && strcmp(class->family, "Activation") == 0)
         return from_class_name(layer, name);
-    keras_config_fail(layer, "config key '%s': the activation \"%.60s\" is not one of Keras's own", key, name);
+    keras_config_fail(layer, "config key '%s': the activation \"%.60s\" is not one of Keras's own", key,
+                      name);
     return NULL;
 }
 
 /* {"class_name": "function", "config": "relu"}, {"class_name": "Custom>f"} or a layer with its config. */
-static const struct keras_activation *from_object(struct keras_layer *layer, const char *key, const cJSON *item)
+static const struct keras_activation *from_object(struct keras_layer *layer, const char *key,
+                                                  const cJSON *item)
 {
     const char *class_name = keras_json_string(item, "class_name");
     const cJSON *config = keras_json_get(item, "config");
@@ -140,7 +168,8 @@ const struct keras_activation *keras_config_activation(struct keras_layer *layer
         keras_config_fail(layer, "config key '%s': expected the name of an activation", key);
     else if (!present && absent)
         activation = from_string(layer, key, absent);
-    bool linear = activation && activation->kind == ACTIVATION_UNARY && activation->unary.kind == UNARY_LINEAR;
+    bool linear =
+        activation && activation->kind == ACTIVATION_UNARY && activation->unary.kind == UNARY_LINEAR;
     return linear ? NULL : activation;
 }
 
@@ -163,15 +192,16 @@ static engine_value activate_glu(struct engine_graph *graph, engine_value x)
     int last = engine_rank(graph, x) - 1;
     int64_t size = x == ENGINE_NONE ? 0 : engine_dim(graph, x, last);
     if (x != ENGINE_NONE && (size < 2 || size % 2))
-        return engine_graph_fail(graph, KD_EUNSUPPORTED, "glu needs an even size of the last axis, found %lld",
-                                 (long long)size);
+        return engine_graph_fail(graph, KD_EUNSUPPORTED,
+                                 "glu needs an even size of the last axis, found %lld", (long long)size);
     engine_value a = engine_slice(graph, x, last, 0, size / 2, 1);
     engine_value b = engine_slice(graph, x, last, size / 2, size, 1);
     struct unary sigmoid = {.kind = UNARY_SIGMOID};
     return engine_binary(graph, BINARY_MULTIPLY, a, engine_unary(graph, sigmoid, b));
 }
 
-engine_value keras_activate(struct keras_call *call, const struct keras_activation *activation, engine_value x)
+engine_value keras_activate(struct keras_call *call, const struct keras_activation *activation,
+                            engine_value x)
 {
     if (!activation || x == ENGINE_NONE)
         return x;

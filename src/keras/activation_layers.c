@@ -64,7 +64,8 @@ const struct keras_class keras_class_leaky_relu = {
 
 static int elu_parse(struct keras_layer *layer, struct err *err)
 {
-    return set_unary(layer, (struct unary){.kind = UNARY_ELU, .a = (float)keras_config_float(layer, "alpha", 1)});
+    return set_unary(layer,
+                     (struct unary){.kind = UNARY_ELU, .a = (float)keras_config_float(layer, "alpha", 1)});
 }
 
 const struct keras_class keras_class_elu = {
@@ -107,7 +108,8 @@ static int prelu_lower(const struct keras_layer *layer, struct keras_call *call,
 {
     engine_value x = call->inputs[0].value;
     engine_value alpha = keras_weight(layer, call, "alpha", -1);
-    if (x != ENGINE_NONE && keras_expect_rank(call, x, alpha == ENGINE_NONE ? 0 : engine_rank(call->graph, alpha) + 1))
+    if (x != ENGINE_NONE &&
+        keras_expect_rank(call, x, alpha == ENGINE_NONE ? 0 : engine_rank(call->graph, alpha) + 1))
         keras_call_return(call, 0, engine_binary(call->graph, BINARY_PRELU, x, alpha));
     return 0;
 }
@@ -140,8 +142,8 @@ static int softmax_parse(struct keras_layer *layer, struct err *err)
     return 0;
 }
 
-/* Keras before 3.10 adds a large negative number where the mask is off; so do we, rounding included: a row that is masked
- * altogether comes out uniform. */
+/* Keras before 3.10 adds a large negative number where the mask is off; so do we, rounding included: a row
+ * that is masked altogether comes out uniform. */
 static engine_value mask_keras_2(struct keras_call *call, engine_value x, engine_value keep)
 {
     struct engine_graph *graph = call->graph;
@@ -182,7 +184,8 @@ static int softmax_lower(const struct keras_layer *layer, struct keras_call *cal
     bool zeros = keras_since(layer->writer, KERAS_3, 3, 10);
     engine_value on = engine_cast(graph, mask, DTYPE_BOOL);
     engine_value keep = engine_cast(graph, on, engine_dtype(graph, x));
-    engine_value y = zeros ? engine_select(graph, on, x, keras_scalar(call, x, -1e9)) : mask_keras_2(call, x, keep);
+    engine_value y =
+        zeros ? engine_select(graph, on, x, keras_scalar(call, x, -1e9)) : mask_keras_2(call, x, keep);
     y = engine_softmax(graph, y, axes, softmax->n_axes, false);
     if (zeros)
         y = engine_binary(graph, BINARY_MULTIPLY, y, keep);

@@ -1,10 +1,11 @@
 /* Args: nodes and ports of either generation read into argument trees.
  *
- * Old form (Keras 1, 2): a node is a list of references ["name", node, tensor, {kwargs}], or one reference ("flat"), or
- * a structure of them; inside kwargs any ["name", int, int] with the name of a layer is a tensor.
- * Keras 3: {"args": [...], "kwargs": {...}} where tensors are objects of class __keras_tensor__.
- * Both end in struct keras_arg; a tensor is kept as a reference to be resolved when all of them are known, because
- * the base of node numbers follows from the whole set. Recursion follows the JSON's depth, bounded when parsed. */
+ * Old form (Keras 1, 2): a node is a list of references ["name", node, tensor, {kwargs}], or one reference
+ * ("flat"), or a structure of them; inside kwargs any ["name", int, int] with the name of a layer is a
+ * tensor. Keras 3: {"args": [...], "kwargs": {...}} where tensors are objects of class __keras_tensor__. Both
+ * end in struct keras_arg; a tensor is kept as a reference to be resolved when all of them are known, because
+ * the base of node numbers follows from the whole set. Recursion follows the JSON's depth, bounded when
+ * parsed. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,7 +105,8 @@ static int read_items(struct keras_reader *reader, const cJSON *list, struct ker
 
 static const char **read_keys(struct keras_reader *reader, const cJSON *object)
 {
-    const char **keys = arena_calloc(reader->build->arena, (size_t)cJSON_GetArraySize(object) + 1, sizeof(*keys));
+    const char **keys =
+        arena_calloc(reader->build->arena, (size_t)cJSON_GetArraySize(object) + 1, sizeof(*keys));
     const cJSON *item;
     size_t i = 0;
     cJSON_ArrayForEach(item, object)
@@ -129,7 +131,8 @@ static void sort_by_key(struct keras_arg *items, const char **keys, size_t n)
         }
 }
 
-static int read_slice(struct keras_reader *reader, const cJSON *object, struct keras_arg *ret, struct err *err)
+static int read_slice(struct keras_reader *reader, const cJSON *object, struct keras_arg *ret,
+                      struct err *err)
 {
     static const char *const parts[] = {"start", "stop", "step"};
     struct keras_arg *items = arena_calloc(reader->build->arena, 3, sizeof(*items));
@@ -145,8 +148,8 @@ static int read_slice(struct keras_reader *reader, const cJSON *object, struct k
 
 static bool is_bare_slice(const cJSON *object)
 {
-    return cJSON_GetArraySize(object) == 3 && keras_json_get(object, "start") && keras_json_get(object, "stop") &&
-           keras_json_get(object, "step");
+    return cJSON_GetArraySize(object) == 3 && keras_json_get(object, "start") &&
+           keras_json_get(object, "stop") && keras_json_get(object, "step");
 }
 
 static int read_dict(struct keras_reader *reader, const cJSON *object, struct keras_arg *ret, struct err *err)
@@ -169,7 +172,8 @@ static int read_dict(struct keras_reader *reader, const cJSON *object, struct ke
     return 0;
 }
 
-static int read_object(struct keras_reader *reader, const cJSON *object, struct keras_arg *ret, struct err *err)
+static int read_object(struct keras_reader *reader, const cJSON *object, struct keras_arg *ret,
+                       struct err *err)
 {
     const cJSON *config = keras_json_get(object, "config");
     const cJSON *history = keras_json_get(config, "keras_history");
@@ -228,7 +232,8 @@ int keras_read_arg(struct keras_reader *reader, const cJSON *json, struct keras_
     return 0;
 }
 
-static int read_kwargs(struct keras_reader *reader, const cJSON *object, struct keras_node *node, struct err *err)
+static int read_kwargs(struct keras_reader *reader, const cJSON *object, struct keras_node *node,
+                       struct err *err)
 {
     struct keras_arg all = {0};
     if (!cJSON_IsObject(object))
@@ -248,8 +253,8 @@ static const cJSON *find_ref(const struct keras_reader *reader, const cJSON *jso
     return json;
 }
 
-static int read_old_node(struct keras_reader *reader, const cJSON *json, bool keep_list, struct keras_node *node,
-                         struct err *err)
+static int read_old_node(struct keras_reader *reader, const cJSON *json, bool keep_list,
+                         struct keras_node *node, struct err *err)
 {
     struct keras_arg *first = arena_calloc(reader->build->arena, 1, sizeof(*first));
     const cJSON *ref = find_ref(reader, json);
@@ -265,7 +270,8 @@ static int read_old_node(struct keras_reader *reader, const cJSON *json, bool ke
     return read_kwargs(reader, ref ? cJSON_GetArrayItem(ref, 3) : NULL, node, err);
 }
 
-static int read_new_node(struct keras_reader *reader, const cJSON *json, struct keras_node *node, struct err *err)
+static int read_new_node(struct keras_reader *reader, const cJSON *json, struct keras_node *node,
+                         struct err *err)
 {
     struct keras_arg all = {0};
     const cJSON *args = keras_json_get(json, "args");
@@ -281,7 +287,8 @@ int keras_read_node(struct keras_reader *reader, const cJSON *json, bool keep_li
     bool new_form = keras_json_get(json, "args") != NULL;
     reader->keras_3 = new_form;
     node->first_ref = reader->topology->refs.n;
-    int rc = new_form ? read_new_node(reader, json, node, err) : read_old_node(reader, json, keep_list, node, err);
+    int rc =
+        new_form ? read_new_node(reader, json, node, err) : read_old_node(reader, json, keep_list, node, err);
     node->end_ref = reader->topology->refs.n;
     return rc;
 }
@@ -322,18 +329,19 @@ static const cJSON *smallest_key_after(const cJSON *object, const char *last)
     return best;
 }
 
-static int read_structure(struct keras_reader *reader, const cJSON *json, const char *key, struct port_list *list,
-                          struct err *err)
+static int read_structure(struct keras_reader *reader, const cJSON *json, const char *key,
+                          struct port_list *list, struct err *err)
 {
     const cJSON *item;
     int rc = 0;
     if (is_ref(reader, json, true))
         return add_port(reader, json, key, list, err);
     if (keras_json_is_class(json, "__keras_tensor__"))
-        return read_structure(reader, keras_json_get(keras_json_get(json, "config"), "keras_history"), key, list,
-                              err);
+        return read_structure(reader, keras_json_get(keras_json_get(json, "config"), "keras_history"), key,
+                              list, err);
     if (cJSON_IsObject(json) && cJSON_GetArraySize(json) <= MAX_KEYS) {
-        for (item = smallest_key_after(json, NULL); rc == 0 && item; item = smallest_key_after(json, item->string))
+        for (item = smallest_key_after(json, NULL); rc == 0 && item;
+             item = smallest_key_after(json, item->string))
             rc = read_structure(reader, item, item->string, list, err);
         return rc;
     }

@@ -1,12 +1,13 @@
 /* Bind: saved arrays to the slots that the layers declared.
  *
- * A file lists, per layer of the model, all arrays of that layer and of everything inside it: trainable ones first, then the
- * others, where a frozen layer's arrays all count as not trainable. The walk here replays that rule from the flags in the
- * config (they are those at saving time), so position decides, as in Keras. Names only check: where a name
- * tells that an array is of another kind than its slot, the arrays are matched by "<layer>/<kind>" if that is
- * unambiguous, else the file is refused.
+ * A file lists, per layer of the model, all arrays of that layer and of everything inside it: trainable ones
+ * first, then the others, where a frozen layer's arrays all count as not trainable. The walk here replays
+ * that rule from the flags in the config (they are those at saving time), so position decides, as in Keras.
+ * Names only check: where a name tells that an array is of another kind than its slot, the arrays are matched
+ * by "<layer>/<kind>" if that is unambiguous, else the file is refused.
  *
- * Positions count arrays as the file has them; conversions of old forms then work layer by layer (convert.c). */
+ * Positions count arrays as the file has them; conversions of old forms then work layer by layer (convert.c).
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,10 +70,13 @@ static void own_slots(struct keras_layer *layer, struct slots *own_t, struct slo
     }
 }
 
-static void walk(struct keras_build *build, struct keras_layer *layer, struct slots *ret_t, struct slots *ret_n);
+static void walk(struct keras_build *build, struct keras_layer *layer, struct slots *ret_t,
+                 struct slots *ret_n);
 
-/* Keras 1 and 2. A frozen layer lists each child whole, a frozen model first what its children call trainable. */
-static void walk_2(struct keras_build *build, struct keras_layer *layer, struct slots *ret_t, struct slots *ret_n)
+/* Keras 1 and 2. A frozen layer lists each child whole, a frozen model first what its children call
+ * trainable. */
+static void walk_2(struct keras_build *build, struct keras_layer *layer, struct slots *ret_t,
+                   struct slots *ret_n)
 {
     struct slots own_t = {0}, own_n = {0}, inner_t = {0}, inner_n = {0};
     bool by_child = !layer->trainable && !layer->state->is_model;
@@ -115,7 +119,8 @@ static void collect_3(struct keras_build *build, struct keras_layer *layer, bool
         collect_3(build, layer->children[i], frozen, all);
 }
 
-static void walk(struct keras_build *build, struct keras_layer *layer, struct slots *ret_t, struct slots *ret_n)
+static void walk(struct keras_build *build, struct keras_layer *layer, struct slots *ret_t,
+                 struct slots *ret_n)
 {
     if (layer->state->visit == build->visit)
         return;
@@ -160,7 +165,8 @@ static struct str_view kind_in_name(const char *name)
     return view;
 }
 
-/* Kinds may be paths ("query/kernel"); the last part counts. Keras 3 calls depthwise kernels plain "kernel". */
+/* Kinds may be paths ("query/kernel"); the last part counts. Keras 3 calls depthwise kernels plain "kernel".
+ */
 static bool kind_matches(const char *kind, struct str_view found)
 {
     const char *slash = strrchr(kind, '/');
@@ -224,15 +230,16 @@ static int make_room(struct keras_build *build, const struct slots *slots, struc
     return 0;
 }
 
-static int assign_by_name(const struct slots *slots, const struct image_layer *saved, size_t wrong, struct err *err)
+static int assign_by_name(const struct slots *slots, const struct image_layer *saved, size_t wrong,
+                          struct err *err)
 {
     for (size_t i = 0; i < slots->n; i++) {
         const struct slot *slot = &slots->items[i];
         const struct image_tensor *match = match_by_name(slot, saved);
         if (!match)
-            return err_set(err, KD_EFORMAT, "array '%.100s' stands where '%s' of the layer '%.100s' is expected",
-                           saved->weights[wrong].name, kind_of(&slots->items[wrong]),
-                           slots->items[wrong].layer->name);
+            return err_set(
+                err, KD_EFORMAT, "array '%.100s' stands where '%s' of the layer '%.100s' is expected",
+                saved->weights[wrong].name, kind_of(&slots->items[wrong]), slots->items[wrong].layer->name);
         slot->layer->state->stored[slot->index] = match;
     }
     return 0;
@@ -273,8 +280,8 @@ static int count_error(const struct slots *slots, const struct image_layer *save
     for (size_t i = 0; i < slots->n && used + 40 < sizeof(list); i++)
         used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%.30s", i ? ", " : "",
                                  kind_of(&slots->items[i]) ? kind_of(&slots->items[i]) : "array");
-    return err_set(err, KD_EFORMAT, "the file holds %zu arrays, expected %zu (%s%s)", saved->n_weights, slots->n,
-                   slots->n ? list : "none", used + 40 < sizeof(list) ? "" : ", ...");
+    return err_set(err, KD_EFORMAT, "the file holds %zu arrays, expected %zu (%s%s)", saved->n_weights,
+                   slots->n, slots->n ? list : "none", used + 40 < sizeof(list) ? "" : ", ...");
 }
 
 static int bind_layer(struct keras_build *build, struct keras_layer *layer, const struct image_layer *saved,
@@ -342,7 +349,8 @@ static const struct image_layer *next_with_weights(const struct image_content *c
     return NULL;
 }
 
-/* Keras's own way for weights of another model: in order, leaving out layers without arrays on either side. */
+/* Keras's own way for weights of another model: in order, leaving out layers without arrays on either side.
+ */
 static int bind_in_order(struct keras_build *build, struct keras_layer *root, struct err *err)
 {
     size_t at = 0, n = 0, n_saved = 0;
@@ -353,8 +361,8 @@ static int bind_in_order(struct keras_build *build, struct keras_layer *root, st
     if (build->n_obstacles)
         return 0;
     if (n != n_saved)
-        return err_set(err, KD_EFORMAT, "the model has %zu layers with weights, the file holds weights of %zu", n,
-                       n_saved);
+        return err_set(err, KD_EFORMAT,
+                       "the model has %zu layers with weights, the file holds weights of %zu", n, n_saved);
     keras_warn(build, NULL, "the weights' layer names are not those of the model; bound in order");
     int rc = 0;
     at = 0;

@@ -104,8 +104,8 @@ void keras_policy_read(struct keras_layer *layer);
 const cJSON *keras_1_translate(struct keras_build *build, const char *class_name, const cJSON *config);
 
 /* ---- layer.c ---- */
-/* Makes a layer from an entry of a layer list or a wrapper's config; parent may be NULL. The error names the layer.
- * In collecting mode errors become obstacles and a stand-in is returned. */
+/* Makes a layer from an entry of a layer list or a wrapper's config; parent may be NULL. The error names the
+ * layer. In collecting mode errors become obstacles and a stand-in is returned. */
 struct keras_layer *keras_layer_new(struct keras_build *build, const struct keras_layer *parent,
                                     const cJSON *entry, struct err *err);
 /* A layer that is never called, in place of one that could not be made. */
@@ -119,8 +119,8 @@ bool keras_build_own(struct keras_build *build, cJSON *tree);
 int keras_layer_wrap(const struct keras_layer *layer, struct err *err);
 
 /* ---- call.c ---- */
-/* Calls a layer: casts, masks and training by the core's rules, then lower(). inputs etc. are set by the caller;
- * call->outputs has room for KERAS_MAX_OUTPUTS. */
+/* Calls a layer: casts, masks and training by the core's rules, then lower(). inputs etc. are set by the
+ * caller; call->outputs has room for KERAS_MAX_OUTPUTS. */
 int keras_layer_call(const struct keras_layer *layer, struct keras_call *call, struct err *err);
 /* Sets call->inputs from the first argument's tensors, in flattened order. */
 int keras_call_flatten(struct keras_call *call, struct err *err);

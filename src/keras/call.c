@@ -1,8 +1,9 @@
 /* Call: what happens around lower().
  *
- * Before it, by the rules of all layers alike: float inputs are cast to the layer's compute dtype, an explicit `mask`
- * argument replaces the masks that travel with the tensors, and training=true is refused where it would change the
- * numbers. After it: the graph's error is given the layer's name, and masks follow the class's rule. */
+ * Before it, by the rules of all layers alike: float inputs are cast to the layer's compute dtype, an
+ * explicit `mask` argument replaces the masks that travel with the tensors, and training=true is refused
+ * where it would change the numbers. After it: the graph's error is given the layer's name, and masks follow
+ * the class's rule. */
 #include <string.h>
 
 #include "base/arena.h"
@@ -64,7 +65,8 @@ int keras_call_flatten(struct keras_call *call, struct err *err)
     const struct keras_arg *first = first_argument(call);
     if (!first)
         return 0;
-    struct keras_tensor *inputs = arena_calloc(call->build->scratch, count_tensors(first) + 1, sizeof(*inputs));
+    struct keras_tensor *inputs =
+        arena_calloc(call->build->scratch, count_tensors(first) + 1, sizeof(*inputs));
     if (!inputs)
         return err_set(err, KD_ENOMEM, "out of memory");
     gather_tensors(first, inputs, &call->n_inputs);
@@ -111,8 +113,8 @@ static bool has_tensor(const struct keras_arg *arg)
     return false;
 }
 
-/* Keras 3 hands travelling masks only to a call with one tensor argument (or to a parameter named after the argument, which
- * the attention layers have): an LSTM with initial states sees none. */
+/* Keras 3 hands travelling masks only to a call with one tensor argument (or to a parameter named after the
+ * argument, which the attention layers have): an LSTM with initial states sees none. */
 static bool gets_no_masks(const struct keras_layer *layer, const struct keras_call *call)
 {
     size_t n = 0;
@@ -123,7 +125,8 @@ static bool gets_no_masks(const struct keras_layer *layer, const struct keras_ca
     return n > 1 && layer->writer->family == KERAS_3 && strcmp(layer->class->family, "Attention") != 0;
 }
 
-/* The `mask` argument if it says something. Keras 3 writes null for "none arrived here", and fills it in again. */
+/* The `mask` argument if it says something. Keras 3 writes null for "none arrived here", and fills it in
+ * again. */
 static const struct keras_arg *mask_argument(const struct keras_layer *layer, const struct keras_call *call)
 {
     const struct keras_arg *mask = keras_call_arg(call, "mask", SIZE_MAX);
@@ -156,13 +159,15 @@ static int set_training(const struct keras_layer *layer, struct keras_call *call
     call->training = build->training;
     if (training && (training->kind == KERAS_ARG_BOOL || training->kind == KERAS_ARG_INT))
         call->training = training->integer != 0;
-    /* Keras 3's predict() puts its own training=False over what a node says (and its Random layers always say True). */
+    /* Keras 3's predict() puts its own training=False over what a node says (and its Random layers always say
+     * True). */
     if (layer->writer->family == KERAS_3)
         call->training = false;
     if (!call->training || !layer->training_matters)
         return 0;
     if (!build->options->ignore_training_true)
-        return err_set(err, KD_EUNSUPPORTED, "called with training=True, so its output is random or depends on the "
+        return err_set(err, KD_EUNSUPPORTED,
+                       "called with training=True, so its output is random or depends on the "
                        "whole batch; set ignore_training_true to serve it as in inference");
     keras_warn(build, layer, "called with training=True, served as in inference");
     call->training = false;
@@ -231,11 +236,16 @@ int keras_layer_call(const struct keras_layer *layer, struct keras_call *call, s
     return rc == 0 ? 0 : keras_layer_wrap(layer, err);
 }
 
-int keras_call_child(const struct keras_layer *child, struct keras_call *call, const struct keras_tensor *inputs,
-                     size_t n_inputs, struct keras_tensor *outputs, size_t *ret_n_outputs, struct err *err)
+int keras_call_child(const struct keras_layer *child, struct keras_call *call,
+                     const struct keras_tensor *inputs, size_t n_inputs, struct keras_tensor *outputs,
+                     size_t *ret_n_outputs, struct err *err)
 {
-    struct keras_call inner = {.build = call->build, .graph = call->graph, .n_inputs = n_inputs, .inputs = inputs,
-                               .input_is_list = n_inputs > 1, .outputs = outputs};
+    struct keras_call inner = {.build = call->build,
+                               .graph = call->graph,
+                               .n_inputs = n_inputs,
+                               .inputs = inputs,
+                               .input_is_list = n_inputs > 1,
+                               .outputs = outputs};
     struct keras_arg *args = arena_calloc(call->build->scratch, n_inputs + 1, sizeof(*args));
     bool outer_training = call->build->training;
     if (!args)

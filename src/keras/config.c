@@ -17,11 +17,12 @@
 
 /* Keys that any layer may have and that do not act at inference. */
 static const char *const ignored_keys[] = {
-    "name", "trainable", "dtype", "batch_input_shape", "batch_shape", "input_dtype", "input_shape", "input_dim",
-    "input_length", "implementation", "unroll", "seed", "noise_shape", "synchronized", "quantization_config",
-    "lora_rank", "lora_alpha", "enable_caching_device", "use_cudnn", "jit_compile", "autocast", "build_config",
-    "compile_config", "__passive_serialization__", "shared_object_id", "module", "registered_name", "optional",
-    "build_input_shape", "gptq_unpacked_column_size", "custom_objects"};
+    "name", "trainable", "dtype", "batch_input_shape", "batch_shape", "input_dtype", "input_shape",
+    "input_dim", "input_length", "implementation", "unroll", "seed", "noise_shape", "synchronized",
+    "quantization_config", "lora_rank", "lora_alpha", "enable_caching_device", "use_cudnn", "jit_compile",
+    "autocast", "build_config", "compile_config", "__passive_serialization__", "shared_object_id",
+    "module", "registered_name", "optional", "build_input_shape", "gptq_unpacked_column_size",
+    "custom_objects"};
 static const char *const ignored_suffixes[] = {"_initializer", "_regularizer", "_constraint"};
 
 static void fail_with(struct keras_layer *layer, int code, const char *format, ...)
@@ -113,8 +114,8 @@ int64_t keras_config_int(struct keras_layer *layer, const char *key, int64_t abs
         return absent;
     }
     if (value < min) {
-        fail_with(layer, KD_EFORMAT, "config key '%s': expected at least %lld, found %lld", key, (long long)min,
-                  (long long)value);
+        fail_with(layer, KD_EFORMAT, "config key '%s': expected at least %lld, found %lld", key,
+                  (long long)min, (long long)value);
         return absent;
     }
     return value;

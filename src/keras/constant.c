@@ -16,7 +16,8 @@ engine_value keras_scalar(struct keras_call *call, engine_value like, double num
     return engine_scalar_i64(call->graph, dtype, (int64_t)number);
 }
 
-/* The shape of a nested list, by its first items. False if it is too deep or a size is 0 above the last axis. */
+/* The shape of a nested list, by its first items. False if it is too deep or a size is 0 above the last axis.
+ */
 static bool list_shape(const cJSON *json, struct shape *ret)
 {
     ret->rank = 0;
@@ -76,7 +77,8 @@ engine_value keras_constant_json(struct keras_call *call, const cJSON *json, enu
     char text[KERAS_JSON_BRIEF];
     const cJSON *list = keras_json_unwrap(json);
     if (!list_shape(list, &shape) || !shape_elements(&shape, &n))
-        return engine_graph_fail(call->graph, KD_EUNSUPPORTED, "a constant of more than %d axes", SHAPE_MAX_RANK);
+        return engine_graph_fail(call->graph, KD_EUNSUPPORTED, "a constant of more than %d axes",
+                                 SHAPE_MAX_RANK);
     void *data = calloc((size_t)n + 1, sizeof(int64_t));
     if (!data)
         return engine_graph_fail(call->graph, KD_ENOMEM, "out of memory");

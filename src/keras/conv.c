@@ -1,8 +1,8 @@
 /* Convolutions: plain, transposed, depthwise and separable, in one to three dimensions.
  *
- * One parse reads the keys they share; the number of spatial axes comes from the class. channels_first inputs are
- * transposed, computed and transposed back. Kernels are in TensorFlow's order; what Keras 1 and Theano stored otherwise
- * is brought into it when the weights are bound. */
+ * One parse reads the keys they share; the number of spatial axes comes from the class. channels_first inputs
+ * are transposed, computed and transposed back. Kernels are in TensorFlow's order; what Keras 1 and Theano
+ * stored otherwise is brought into it when the weights are bound. */
 #include <string.h>
 
 #include "base/err.h"
@@ -47,7 +47,8 @@ static void declare_bias(struct keras_layer *layer)
 
 /* ---- more leading axes than the batch ---- */
 
-/* [a, b, ..., spatial..., C] -> [a*b*..., spatial..., C]: TensorFlow's layers take all leading axes for the batch. */
+/* [a, b, ..., spatial..., C] -> [a*b*..., spatial..., C]: TensorFlow's layers take all leading axes for the
+ * batch. */
 static engine_value merge_leading(struct keras_call *call, engine_value x, int n_spatial)
 {
     int64_t spec[SHAPE_MAX_RANK] = {ENGINE_INFER};
@@ -124,7 +125,8 @@ static int conv_lower(const struct keras_layer *layer, struct keras_call *call, 
     return lower_with(layer, call, conv_compute);
 }
 
-static engine_value transpose_compute(const struct keras_layer *layer, struct keras_call *call, engine_value x)
+static engine_value transpose_compute(const struct keras_layer *layer, struct keras_call *call,
+                                      engine_value x)
 {
     const struct conv *conv = layer->params;
     engine_value kernel = kernel_of(layer, call, "kernel", conv->filters, engine_dim(call->graph, x, -1));
@@ -138,10 +140,12 @@ static int transpose_lower(const struct keras_layer *layer, struct keras_call *c
     return lower_with(layer, call, transpose_compute);
 }
 
-static engine_value depthwise_compute(const struct keras_layer *layer, struct keras_call *call, engine_value x)
+static engine_value depthwise_compute(const struct keras_layer *layer, struct keras_call *call,
+                                      engine_value x)
 {
     const struct conv *conv = layer->params;
-    engine_value kernel = kernel_of(layer, call, "depthwise_kernel", engine_dim(call->graph, x, -1), conv->filters);
+    engine_value kernel =
+        kernel_of(layer, call, "depthwise_kernel", engine_dim(call->graph, x, -1), conv->filters);
     engine_value bias = keras_weight(layer, call, "bias", 1, (int64_t)SHAPE_UNKNOWN);
     return engine_depthwise_conv(call->graph, x, kernel, bias, &conv->window);
 }
@@ -152,12 +156,14 @@ static int depthwise_lower(const struct keras_layer *layer, struct keras_call *c
 }
 
 /* Depthwise with strides and dilation, then a product over the channels. */
-static engine_value separable_compute(const struct keras_layer *layer, struct keras_call *call, engine_value x)
+static engine_value separable_compute(const struct keras_layer *layer, struct keras_call *call,
+                                      engine_value x)
 {
     const struct conv *conv = layer->params;
     struct engine_window point = {.n_spatial = conv->window.n_spatial, .size = {1, 1, 1}, .stride = {1, 1, 1},
                                   .dilation = {1, 1, 1}, .padding = ENGINE_VALID};
-    engine_value depthwise = kernel_of(layer, call, "depthwise_kernel", engine_dim(call->graph, x, -1), SHAPE_UNKNOWN);
+    engine_value depthwise =
+        kernel_of(layer, call, "depthwise_kernel", engine_dim(call->graph, x, -1), SHAPE_UNKNOWN);
     engine_value pointwise = keras_weight(layer, call, "pointwise_kernel", -1);
     engine_value bias = keras_weight(layer, call, "bias", 1, conv->filters);
     engine_value y = engine_depthwise_conv(call->graph, x, depthwise, ENGINE_NONE, &conv->window);
@@ -252,8 +258,8 @@ static const struct image_tensor *keras_1_conv1d(struct keras_build *build, cons
     return keras_weights_reshape(build, kernel, &flat);
 }
 
-static const struct image_tensor *keras_1_kernel(struct keras_build *build, const struct conv *conv, bool transposed,
-                                                 const struct image_tensor *kernel)
+static const struct image_tensor *keras_1_kernel(struct keras_build *build, const struct conv *conv,
+                                                 bool transposed, const struct image_tensor *kernel)
 {
     static const int conv_2d[] = {2, 3, 1, 0}, conv_3d[] = {2, 3, 4, 1, 0};
     static const int transposed_last[] = {0, 1, 3, 2}, transposed_first[] = {2, 3, 0, 1};
@@ -263,7 +269,8 @@ static const struct image_tensor *keras_1_kernel(struct keras_build *build, cons
     if (kernel->shape.rank != n_spatial + 2)
         return kernel;
     if (transposed)
-        return keras_weights_transpose(build, kernel, conv->channels_first ? transposed_first : transposed_last);
+        return keras_weights_transpose(build, kernel,
+                                       conv->channels_first ? transposed_first : transposed_last);
     if (!conv->channels_first)
         return kernel;
     return keras_weights_transpose(build, kernel, n_spatial == 2 ? conv_2d : conv_3d);
@@ -300,14 +307,14 @@ static int convert(struct keras_layer *layer, struct keras_build *build, const s
     return 0;
 }
 
-static int conv_convert(struct keras_layer *layer, struct keras_build *build, const struct image_tensor **list,
-                        size_t *n_list, struct err *err)
+static int conv_convert(struct keras_layer *layer, struct keras_build *build,
+                        const struct image_tensor **list, size_t *n_list, struct err *err)
 {
     return convert(layer, build, list, *n_list, false, err);
 }
 
-static int transpose_convert(struct keras_layer *layer, struct keras_build *build, const struct image_tensor **list,
-                             size_t *n_list, struct err *err)
+static int transpose_convert(struct keras_layer *layer, struct keras_build *build,
+                             const struct image_tensor **list, size_t *n_list, struct err *err)
 {
     return convert(layer, build, list, *n_list, true, err);
 }
@@ -330,8 +337,8 @@ static int transpose_convert(struct keras_layer *layer, struct keras_build *buil
         .convert = hook,                                                                                     \
     };
 
-CLASS(conv1d, conv, 1, conv_convert, "groups, dilation, causal padding; further leading axes count as batch", "Conv1D",
-      "Convolution1D", "AtrousConvolution1D", "AtrousConv1D")
+CLASS(conv1d, conv, 1, conv_convert, "groups, dilation, causal padding; further leading axes count as batch",
+      "Conv1D", "Convolution1D", "AtrousConvolution1D", "AtrousConv1D")
 CLASS(conv2d, conv, 2, conv_convert, "groups, dilation, both data formats", "Conv2D", "Convolution2D",
       "AtrousConvolution2D", "AtrousConv2D")
 CLASS(conv3d, conv, 3, conv_convert, "groups, dilation, both data formats", "Conv3D", "Convolution3D")
@@ -345,4 +352,5 @@ CLASS(depthwise_conv1d, depthwise, 1, NULL, "depth_multiplier, dilation", "Depth
 CLASS(depthwise_conv2d, depthwise, 2, NULL, "depth_multiplier, dilation", "DepthwiseConv2D")
 CLASS(separable_conv1d, separable, 1, NULL, "depth_multiplier, dilation, causal padding", "SeparableConv1D",
       "SeparableConvolution1D")
-CLASS(separable_conv2d, separable, 2, NULL, "depth_multiplier, dilation", "SeparableConv2D", "SeparableConvolution2D")
+CLASS(separable_conv2d, separable, 2, NULL, "depth_multiplier, dilation", "SeparableConv2D",
+      "SeparableConvolution2D")

@@ -1,7 +1,7 @@
 /* Convert: arrays as old writers stored them into the forms that the layers declare.
  *
- * Classes know their own rules (convert() in conv.c, recurrent layers and so on); here is the frame around them and
- * the array arithmetic they share. Everything new lies in the model's arena, as float32. */
+ * Classes know their own rules (convert() in conv.c, recurrent layers and so on); here is the frame around
+ * them and the array arithmetic they share. Everything new lies in the model's arena, as float32. */
 #include <string.h>
 
 #include "base/arena.h"
@@ -71,8 +71,8 @@ static void step(const struct shape *shape, int64_t *at)
     }
 }
 
-const struct image_tensor *keras_weights_transpose(struct keras_build *build, const struct image_tensor *tensor,
-                                                   const int *permutation)
+const struct image_tensor *keras_weights_transpose(struct keras_build *build,
+                                                   const struct image_tensor *tensor, const int *permutation)
 {
     struct shape shape = {.rank = tensor->shape.rank};
     int64_t strides[SHAPE_MAX_RANK], at[SHAPE_MAX_RANK] = {0}, n = 0;
@@ -98,7 +98,8 @@ const struct image_tensor *keras_weights_reshape(struct keras_build *build, cons
 {
     struct image_tensor *result = arena_memdup(build->arena, tensor, sizeof(*tensor));
     int64_t before, after;
-    if (!result || !shape_elements(&tensor->shape, &before) || !shape_elements(shape, &after) || before != after)
+    if (!result || !shape_elements(&tensor->shape, &before) || !shape_elements(shape, &after) ||
+        before != after)
         return NULL;
     result->shape = *shape;
     return result;
@@ -110,8 +111,9 @@ static bool same_but_last(const struct shape *a, const struct shape *b)
            memcmp(a->dim, b->dim, (size_t)(a->rank - 1) * sizeof(a->dim[0])) == 0;
 }
 
-const struct image_tensor *keras_weights_concat(struct keras_build *build, const struct image_tensor *const *tensors,
-                                                size_t n, struct err *err)
+const struct image_tensor *keras_weights_concat(struct keras_build *build,
+                                                const struct image_tensor *const *tensors, size_t n,
+                                                struct err *err)
 {
     struct shape shape = tensors[0]->shape;
     float *to;

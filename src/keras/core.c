@@ -1,7 +1,7 @@
 /* Core layers: Dense, Activation, EinsumDense, Masking and the reshape family.
  *
- * All of them work on the last axis or move data; the batch axis is never touched. Sizes that the input leaves
- * open are read off the weights by the engine. */
+ * All of them work on the last axis or move data; the batch axis is never touched. Sizes that the input
+ * leaves open are read off the weights by the engine. */
 #include <string.h>
 
 #include "base/err.h"
@@ -37,7 +37,8 @@ static int dense_lower(const struct keras_layer *layer, struct keras_call *call,
 {
     const struct dense *dense = layer->params;
     engine_value x = call->inputs[0].value;
-    engine_value kernel = keras_weight(layer, call, "kernel", 2, engine_dim(call->graph, x, -1), dense->units);
+    engine_value kernel =
+        keras_weight(layer, call, "kernel", 2, engine_dim(call->graph, x, -1), dense->units);
     engine_value bias = keras_weight(layer, call, "bias", 1, dense->units);
     kernel = keras_lora_apply(layer, call, kernel, "lora_kernel_a", "lora_kernel_b", dense->lora_scale);
     engine_value y = engine_dense(call->graph, x, kernel, bias);
@@ -148,7 +149,8 @@ static int masking_lower(const struct keras_layer *layer, struct keras_call *cal
     int last = x == ENGINE_NONE ? 0 : engine_rank(graph, x) - 1;
     engine_value differs = engine_binary(graph, BINARY_NOT_EQUAL, x, keras_scalar(call, x, *mask_value));
     engine_value keep = engine_reduce(graph, REDUCE_ANY, differs, &last, 1, true);
-    engine_value y = engine_binary(graph, BINARY_MULTIPLY, x, engine_cast(graph, keep, engine_dtype(graph, x)));
+    engine_value y =
+        engine_binary(graph, BINARY_MULTIPLY, x, engine_cast(graph, keep, engine_dtype(graph, x)));
     keras_call_return_masked(call, 0, y, engine_squeeze(graph, keep, &last, 1));
     return 0;
 }
@@ -261,8 +263,8 @@ static int permute_lower(const struct keras_layer *layer, struct keras_call *cal
     engine_value x = call->inputs[0].value;
     int permutation[SHAPE_MAX_RANK] = {0};
     if (x != ENGINE_NONE && engine_rank(call->graph, x) != dims->n + 1)
-        return err_set(err, KD_EFORMAT, "dims has %d entries, the input has %d axes behind the batch", dims->n,
-                       engine_rank(call->graph, x) - 1);
+        return err_set(err, KD_EFORMAT, "dims has %d entries, the input has %d axes behind the batch",
+                       dims->n, engine_rank(call->graph, x) - 1);
     for (int i = 0; i < dims->n; i++)
         permutation[i + 1] = (int)dims->dim[i];
     keras_call_return(call, 0, engine_transpose(call->graph, x, permutation));

@@ -1,5 +1,5 @@
-/* Describe: what there is to say about a model, gathered once as a JSON object; `kerasd inspect` prints it as it is or as
- * text (print.c).
+/* Describe: what there is to say about a model, gathered once as a JSON object; `kerasd inspect` prints it as
+ * it is or as text (print.c).
  *
  *   name, class, writer, layers (name, class, output shape, parameters, inputs), parameters,
  *   inputs, outputs, training (optimizer, loss, metrics), rules, warnings */
@@ -16,8 +16,9 @@ static cJSON *shape_json(const struct shape *shape)
 {
     cJSON *list = cJSON_CreateArray();
     for (int i = 0; i < shape->rank; i++)
-        cJSON_AddItemToArray(list, shape->dim[i] == SHAPE_UNKNOWN ? cJSON_CreateNull()
-                                                                  : cJSON_CreateNumber((double)shape->dim[i]));
+        cJSON_AddItemToArray(list, shape->dim[i] == SHAPE_UNKNOWN
+                                       ? cJSON_CreateNull()
+                                       : cJSON_CreateNumber((double)shape->dim[i]));
     return list;
 }
 
@@ -30,7 +31,8 @@ static double elements(const struct keras_weight *weight)
 }
 
 /* Sums a layer and everything inside it, each layer once. */
-static void count(struct keras_build *build, struct keras_layer *layer, bool frozen, struct keras_parameters *sum)
+static void count(struct keras_build *build, struct keras_layer *layer, bool frozen,
+                  struct keras_parameters *sum)
 {
     if (layer->state->visit == build->visit)
         return;
@@ -131,7 +133,8 @@ static void add_writer(cJSON *facts, const struct keras_writer *writer)
     cJSON_AddStringToObject(object, "backend", writer->backend);
 }
 
-static void add_signature(cJSON *facts, const char *key, const struct keras_signature_tensor *tensors, size_t n)
+static void add_signature(cJSON *facts, const char *key, const struct keras_signature_tensor *tensors,
+                          size_t n)
 {
     cJSON *list = cJSON_AddArrayToObject(facts, key);
     for (size_t i = 0; i < n; i++) {

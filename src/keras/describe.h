@@ -10,7 +10,8 @@ cJSON *keras_describe(const struct keras_model *model);
 void keras_count_parameters(struct keras_model *model);
 
 /* ---- training.c ---- */
-/* {"optimizer": {class, config, iterations, slots}, "loss", "metrics"} or null if the model was not compiled. */
+/* {"optimizer": {class, config, iterations, slots}, "loss", "metrics"} or null if the model was not compiled.
+ */
 cJSON *keras_describe_training(const struct keras_model *model);
 
 #endif

@@ -1,4 +1,5 @@
-/* Embedding and ReversibleEmbedding: rows of a table by integer ids, and back from vectors to scores over the ids. */
+/* Embedding and ReversibleEmbedding: rows of a table by integer ids, and back from vectors to scores over the
+ * ids. */
 #include "base/err.h"
 #include "keras/layer.h"
 #include "keras/lora.h"
@@ -37,8 +38,10 @@ static int embedding_parse(struct keras_layer *layer, struct err *err)
 static engine_value table_of(const struct keras_layer *layer, struct keras_call *call)
 {
     const struct embedding *embedding = layer->params;
-    engine_value table = keras_weight(layer, call, "embeddings", 2, embedding->input_dim, embedding->output_dim);
-    return keras_lora_apply(layer, call, table, "lora_embeddings_a", "lora_embeddings_b", embedding->lora_scale);
+    engine_value table =
+        keras_weight(layer, call, "embeddings", 2, embedding->input_dim, embedding->output_dim);
+    return keras_lora_apply(layer, call, table, "lora_embeddings_a", "lora_embeddings_b",
+                            embedding->lora_scale);
 }
 
 static void look_up(const struct keras_layer *layer, struct keras_call *call)

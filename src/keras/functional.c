@@ -1,10 +1,11 @@
 /* Functional: a model given as layers, nodes and references.
  *
- * The nodes of a layer are numbered in the order of its inbound_nodes, but a model used as a layer may start at 1:
- * its own construction took number 0. Which base holds depends on the writer and even on the place (Keras 3 counts from 0
- * in arguments and from 1 in output_layers), so it is found from the whole set of references: base 1 if one of them
- * reaches the number of nodes or none is 0. With the bases known, references are resolved and the nodes ordered.
- * Layers that no output needs (losses, metrics, loose ends) may be unknown classes: they are never called. */
+ * The nodes of a layer are numbered in the order of its inbound_nodes, but a model used as a layer may start
+ * at 1: its own construction took number 0. Which base holds depends on the writer and even on the place
+ * (Keras 3 counts from 0 in arguments and from 1 in output_layers), so it is found from the whole set of
+ * references: base 1 if one of them reaches the number of nodes or none is 0. With the bases known,
+ * references are resolved and the nodes ordered. Layers that no output needs (losses, metrics, loose ends)
+ * may be unknown classes: they are never called. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,7 +87,8 @@ static int read_entries(struct functional *f, const cJSON *layers, struct err *e
             rc = add_entry(f, item, err);
     }
     if (rc == 0) {
-        f->topology->nodes = arena_calloc(f->layer->arena, f->topology->n_nodes + 1, sizeof(struct keras_node));
+        f->topology->nodes =
+            arena_calloc(f->layer->arena, f->topology->n_nodes + 1, sizeof(struct keras_node));
         rc = f->topology->nodes ? 0 : no_memory(err);
     }
     return rc;
@@ -105,7 +107,8 @@ static int read_nodes_of(struct functional *f, size_t index, struct err *err)
     size_t call = 0;
     int rc = 0;
     for (size_t i = 0; i < entry->n_nodes; i++)
-        f->topology->nodes[entry->first_node + i] = (struct keras_node){.layer = index, .call = i, .input = -1};
+        f->topology->nodes[entry->first_node + i] =
+            (struct keras_node){.layer = index, .call = i, .input = -1};
     cJSON_ArrayForEach(item, nodes_of(entry->json))
     {
         struct keras_node *node = &f->topology->nodes[entry->first_node + call++];
@@ -164,7 +167,8 @@ static int mark_inputs(struct functional *f, struct err *err)
     for (size_t i = 0; i < topology->n_inputs; i++) {
         struct keras_node *node = &topology->nodes[topology->refs.items[topology->inputs[i].ref].node];
         if (!is_input_layer(f->entries[node->layer].json))
-            return err_set(err, KD_EFORMAT, "the input '%.100s' is not an InputLayer", f->entries[node->layer].name);
+            return err_set(err, KD_EFORMAT, "the input '%.100s' is not an InputLayer",
+                           f->entries[node->layer].name);
         node->input = (int)i;
         f->entries[node->layer].needed = true;
     }
@@ -228,8 +232,9 @@ static int functional_parse(struct keras_layer *layer, struct err *err)
         return 0;
     layer->state->is_model = true;
     if (!cJSON_IsArray(keras_config_json(layer, "layers")))
-        return keras_config_fail(layer, "a model without a list of layers: a subclassed model's code is not in the "
-                                        "file, so it can't be served");
+        return keras_config_fail(layer,
+                                 "a model without a list of layers: a subclassed model's code is not in the "
+                                 "file, so it can't be served");
     struct functional f = {.layer = layer, .topology = topology, .names = map_new()};
     f.reader = (struct keras_reader){.build = layer->build, .topology = topology, .names = f.names};
     int rc = f.names ? read_graph(&f, err) : no_memory(err);

@@ -1,10 +1,11 @@
-/* Guess: the input shape of a Sequential whose file does not say it (standalone Keras 2.2.4 to 2.3.1 with an InputLayer,
- * tf.keras models built by their first batch).
+/* Guess: the input shape of a Sequential whose file does not say it (standalone Keras 2.2.4 to 2.3.1 with an
+ * InputLayer, tf.keras models built by their first batch).
  *
- * The first layers tell the rank and the weights the number of features: a Conv1D kernel (3, 16, 32) reads 16 channels, a
- * Dense kernel (784, 10) reads 784 values. A number of steps that is still open is found from a Dense behind a Flatten: the
- * layers up to it are lowered with trial lengths, and since what Flatten gives grows with the length, halving
- * the interval finds the one length that fits. Where several fit, the axis stays open and each request is checked. */
+ * The first layers tell the rank and the weights the number of features: a Conv1D kernel (3, 16, 32) reads 16
+ * channels, a Dense kernel (784, 10) reads 784 values. A number of steps that is still open is found from a
+ * Dense behind a Flatten: the layers up to it are lowered with trial lengths, and since what Flatten gives
+ * grows with the length, halving the interval finds the one length that fits. Where several fit, the axis
+ * stays open and each request is checked. */
 #include <string.h>
 
 #include "base/arena.h"
@@ -30,21 +31,42 @@ struct hint {
 
 /* Classes without a row pass shapes on. */
 static const struct hint hints[] = {
-    {"Conv1DTranspose", HINT_KERNEL, 3, 1}, {"Conv2DTranspose", HINT_KERNEL, 4, 1},
-    {"Conv3DTranspose", HINT_KERNEL, 5, 1}, {"Deconvolution2D", HINT_KERNEL, 4, 1},
-    {"ConvLSTM2D", HINT_KERNEL, 5, 2}, {"ConvLSTM1D", HINT_KERNEL, 4, 2},
-    {"Conv1D", HINT_KERNEL, 3, 2}, {"Conv2D", HINT_KERNEL, 4, 2}, {"Conv3D", HINT_KERNEL, 5, 2},
-    {"Convolution1D", HINT_KERNEL, 3, 2}, {"Convolution2D", HINT_KERNEL, 4, 2}, {"Convolution3D", HINT_KERNEL, 5, 2},
-    {"DepthwiseConv1D", HINT_KERNEL, 3, 2}, {"DepthwiseConv2D", HINT_KERNEL, 4, 2},
-    {"SeparableConv1D", HINT_KERNEL, 3, 2}, {"SeparableConv2D", HINT_KERNEL, 4, 2},
-    {"Dense", HINT_KERNEL, 2, 2}, {"Embedding", HINT_RANK, 2, 0},
-    {"LSTM", HINT_KERNEL, 3, 2}, {"GRU", HINT_KERNEL, 3, 2}, {"SimpleRNN", HINT_KERNEL, 3, 2},
-    {"CuDNNLSTM", HINT_KERNEL, 3, 2}, {"CuDNNGRU", HINT_KERNEL, 3, 2},
-    {"MaxPooling1D", HINT_RANK, 3, 0}, {"AveragePooling1D", HINT_RANK, 3, 0}, {"ZeroPadding1D", HINT_RANK, 3, 0},
-    {"MaxPooling2D", HINT_RANK, 4, 0}, {"AveragePooling2D", HINT_RANK, 4, 0}, {"ZeroPadding2D", HINT_RANK, 4, 0},
-    {"GlobalAveragePooling1D", HINT_RANK, 3, 0}, {"GlobalMaxPooling1D", HINT_RANK, 3, 0},
-    {"GlobalAveragePooling2D", HINT_RANK, 4, 0}, {"GlobalMaxPooling2D", HINT_RANK, 4, 0},
-    {"UpSampling2D", HINT_RANK, 4, 0}, {"RepeatVector", HINT_RANK, 2, 0}, {"Flatten", HINT_FLAT, 2, 0},
+    {"Conv1DTranspose", HINT_KERNEL, 3, 1},
+    {"Conv2DTranspose", HINT_KERNEL, 4, 1},
+    {"Conv3DTranspose", HINT_KERNEL, 5, 1},
+    {"Deconvolution2D", HINT_KERNEL, 4, 1},
+    {"ConvLSTM2D", HINT_KERNEL, 5, 2},
+    {"ConvLSTM1D", HINT_KERNEL, 4, 2},
+    {"Conv1D", HINT_KERNEL, 3, 2},
+    {"Conv2D", HINT_KERNEL, 4, 2},
+    {"Conv3D", HINT_KERNEL, 5, 2},
+    {"Convolution1D", HINT_KERNEL, 3, 2},
+    {"Convolution2D", HINT_KERNEL, 4, 2},
+    {"Convolution3D", HINT_KERNEL, 5, 2},
+    {"DepthwiseConv1D", HINT_KERNEL, 3, 2},
+    {"DepthwiseConv2D", HINT_KERNEL, 4, 2},
+    {"SeparableConv1D", HINT_KERNEL, 3, 2},
+    {"SeparableConv2D", HINT_KERNEL, 4, 2},
+    {"Dense", HINT_KERNEL, 2, 2},
+    {"Embedding", HINT_RANK, 2, 0},
+    {"LSTM", HINT_KERNEL, 3, 2},
+    {"GRU", HINT_KERNEL, 3, 2},
+    {"SimpleRNN", HINT_KERNEL, 3, 2},
+    {"CuDNNLSTM", HINT_KERNEL, 3, 2},
+    {"CuDNNGRU", HINT_KERNEL, 3, 2},
+    {"MaxPooling1D", HINT_RANK, 3, 0},
+    {"AveragePooling1D", HINT_RANK, 3, 0},
+    {"ZeroPadding1D", HINT_RANK, 3, 0},
+    {"MaxPooling2D", HINT_RANK, 4, 0},
+    {"AveragePooling2D", HINT_RANK, 4, 0},
+    {"ZeroPadding2D", HINT_RANK, 4, 0},
+    {"GlobalAveragePooling1D", HINT_RANK, 3, 0},
+    {"GlobalMaxPooling1D", HINT_RANK, 3, 0},
+    {"GlobalAveragePooling2D", HINT_RANK, 4, 0},
+    {"GlobalMaxPooling2D", HINT_RANK, 4, 0},
+    {"UpSampling2D", HINT_RANK, 4, 0},
+    {"RepeatVector", HINT_RANK, 2, 0},
+    {"Flatten", HINT_FLAT, 2, 0},
 };
 
 static const struct hint *hint_of(const struct keras_layer *layer)
@@ -144,7 +166,8 @@ static bool call_one(const struct keras_layer *layer, struct engine_graph *graph
     return good;
 }
 
-/* What arrives at child `last` for inputs of this shape: the size of its last axis; 0 if the shape is too small. */
+/* What arrives at child `last` for inputs of this shape: the size of its last axis; 0 if the shape is too
+ * small. */
 static int64_t width_at(struct keras_layer *root, const struct keras_input *input, size_t last,
                         struct keras_tensor *outputs)
 {

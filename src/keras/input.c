@@ -1,8 +1,8 @@
 /* Inputs: what a model says about its inputs' names, types and shapes.
  *
- * Functional models have InputLayers. A Sequential has one since TensorFlow 2.2; before that the first layer carries
- * batch_input_shape, or is a model with inputs of its own, or nothing says it at all. The batch axis is always left open:
- * fixed batch sizes are a matter of stateful training. */
+ * Functional models have InputLayers. A Sequential has one since TensorFlow 2.2; before that the first layer
+ * carries batch_input_shape, or is a model with inputs of its own, or nothing says it at all. The batch axis
+ * is always left open: fixed batch sizes are a matter of stateful training. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,7 +58,8 @@ bool keras_input_read(struct keras_layer *layer, const cJSON *config, struct ker
 
 static int input_parse(struct keras_layer *layer, struct err *err)
 {
-    static const char *const keys[] = {"batch_input_shape", "batch_shape", "shape", "input_tensor", "type_spec", NULL};
+    static const char *const keys[] = {"batch_input_shape", "batch_shape", "shape",
+                                       "input_tensor",      "type_spec",   NULL};
     struct keras_input *input = keras_params(layer, sizeof(*input));
     if (!input)
         return 0;
@@ -82,8 +83,8 @@ const struct keras_class keras_class_input_layer = {
 };
 
 /* The input of a Sequential that does not start with an InputLayer. */
-static bool input_of_first(const struct keras_layer *model, struct keras_layer *first, struct keras_input *ret,
-                           const char **ret_name)
+static bool input_of_first(const struct keras_layer *model, struct keras_layer *first,
+                           struct keras_input *ret, const char **ret_name)
 {
     *ret_name = arena_printf(model->arena, "%s_input", first->name);
     if (first->state->is_model && keras_input_of(first, 0, ret, ret_name))

@@ -1,11 +1,11 @@
 /* JSON as Python writes it.
  *
- * cJSON knows neither NaN nor Infinity, cannot tell 2 from 2.0 and rounds large integers to doubles. All three
- * matter here: mask_value may be NaN, `x * 2` and `x * 2.0` differ on integer tensors, salts and vocabularies
- * have 64 bits. So the text is rewritten first: each such number becomes a string that starts with the byte 1,
- * and after cJSON has parsed the tree these strings are turned back into numbers that keep their text in
- * valuestring (cJSON frees it with the item). The same first pass bounds depth and number of values, so that
- * cJSON's recursion and memory are bounded before it starts. */
+ * cJSON knows neither NaN nor Infinity, cannot tell 2 from 2.0 and rounds large integers to doubles. All
+ * three matter here: mask_value may be NaN, `x * 2` and `x * 2.0` differ on integer tensors, salts and
+ * vocabularies have 64 bits. So the text is rewritten first: each such number becomes a string that starts
+ * with the byte 1, and after cJSON has parsed the tree these strings are turned back into numbers that keep
+ * their text in valuestring (cJSON frees it with the item). The same first pass bounds depth and number of
+ * values, so that cJSON's recursion and memory are bounded before it starts. */
 #include "keras/json.h"
 
 #include <math.h>
@@ -19,7 +19,8 @@
 
 #define MARK '\001'
 #define MARK_ESCAPED "\"\\u0001"
-/* U+10FFFF, a noncharacter, stands for the character NUL, which would end a C string: old Lambdas are full of it. */
+/* U+10FFFF, a noncharacter, stands for the character NUL, which would end a C string: old Lambdas are full of
+ * it. */
 #define NUL_ESCAPED "\\udbff\\udfff"
 /* The longest run of digits that a double holds exactly. */
 #define EXACT_DIGITS 15
@@ -33,8 +34,8 @@ struct scan {
 
 static bool in_number(char c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '+' || c == '-' ||
-           c == '.';
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '+' ||
+           c == '-' || c == '.';
 }
 
 static void copy_string(struct scan *scan)
@@ -107,7 +108,8 @@ static bool is_number(const char *text)
     return text[0] && text[strspn(text, "0123456789.eE+-")] == '\0';
 }
 
-/* Turns a marked string into its number, or drops one of two marks. False if the text after the mark is not a number. */
+/* Turns a marked string into its number, or drops one of two marks. False if the text after the mark is not a
+ * number. */
 static bool unmark(cJSON *item)
 {
     char *text = item->valuestring;
@@ -233,7 +235,8 @@ bool keras_json_number(const cJSON *item, double *ret)
 
 const cJSON *keras_json_unwrap(const cJSON *item)
 {
-    static const char *const wrappers[] = {"__numpy__", "__tensor__", "__tuple__", "TensorShape", "__bytes__"};
+    static const char *const wrappers[] = {"__numpy__", "__tensor__", "__tuple__", "TensorShape",
+                                           "__bytes__"};
     const char *class_name = keras_json_string(item, "class_name");
     const char *type = keras_json_string(item, "type");
     if (!class_name && type && strcmp(type, "ndarray") == 0)

@@ -1,6 +1,6 @@
 /* JSON as Python writes it: NaN, Infinity and -Infinity are numbers, 2 and 2.0 are told apart, integers are
- * exact to 64 bits, the character NUL becomes U+10FFFF. Trees are cJSON's; depth, size and number of values are
- * bounded. */
+ * exact to 64 bits, the character NUL becomes U+10FFFF. Trees are cJSON's; depth, size and number of values
+ * are bounded. */
 #ifndef KD_KERAS_JSON_H
 #define KD_KERAS_JSON_H
 
@@ -16,7 +16,8 @@ struct err;
 #define KERAS_JSON_MAX_BYTES (64u << 20)
 #define KERAS_JSON_MAX_VALUES 4000000u
 
-/* `what` names the text in errors ("model_config"). Free with cJSON_Delete. KD_EFORMAT, KD_ETOOBIG, KD_ENOMEM. */
+/* `what` names the text in errors ("model_config"). Free with cJSON_Delete. KD_EFORMAT, KD_ETOOBIG,
+ * KD_ENOMEM. */
 int keras_json_parse(const char *text, const char *what, cJSON **ret, struct err *err);
 
 /* Object member, NULL if absent or if `object` is no object. */
@@ -32,7 +33,8 @@ bool keras_json_int(const cJSON *item, int64_t *ret);
 bool keras_json_number(const cJSON *item, double *ret);
 /* The number was written as a float ("2.0", "1e3", "NaN"). */
 bool keras_json_is_float(const cJSON *item);
-/* Looks through {"class_name": "__numpy__" | "__tensor__" | "__tuple__" | "TensorShape" | "__bytes__", ...} and
+/* Looks through {"class_name": "__numpy__" | "__tensor__" | "__tuple__" | "TensorShape" | "__bytes__", ...}
+ * and
  * {"type": "ndarray", "value": ...} to the value inside. */
 const cJSON *keras_json_unwrap(const cJSON *item);
 

@@ -1,8 +1,8 @@
 /* Keras 1: layer configs under the argument names of Keras 2.
  *
- * Tables say which key becomes which, which are dropped because they act in training only, and which several keys become one
- * list (nb_row, nb_col). The translated object is a copy; keys without a rule stay. Weight layouts of that era are the
- * convert() hooks' matter. */
+ * Tables say which key becomes which, which are dropped because they act in training only, and which several
+ * keys become one list (nb_row, nb_col). The translated object is a copy; keys without a rule stay. Weight
+ * layouts of that era are the convert() hooks' matter. */
 #include <string.h>
 
 #include "base/size.h"
@@ -31,9 +31,9 @@ static const struct rename renames[] = {
     {"sigma", "stddev"},
 };
 
-static const char *const dropped[] = {"init", "inner_init", "forget_bias_init", "consume_less", "dropout_W", "dropout_U",
-                                      "weights", "beta_init", "gamma_init", "depthwise_init", "pointwise_init",
-                                      "sparsity_coefficient"};
+static const char *const dropped[] = {
+    "init",    "inner_init", "forget_bias_init", "consume_less",   "dropout_W",      "dropout_U",
+    "weights", "beta_init",  "gamma_init",       "depthwise_init", "pointwise_init", "sparsity_coefficient"};
 
 /* Keys that together are one list. */
 static const char *const kernel_2d[] = {"nb_row", "nb_col"};

@@ -1,9 +1,9 @@
 /* Layer: making one layer from its entry of a layer list, or from a wrapper's config.
  *
- * The class is looked up by name, the config is brought to Keras 2 names, the dtype policy is read, then the class
- * parses. Recursion happens only here (models in models, layers in wrappers) and is bounded by KERAS_MAX_NESTING.
- * While obstacles are collected, an error is recorded and a stand-in is returned, so that one pass over the file
- * finds all of them. */
+ * The class is looked up by name, the config is brought to Keras 2 names, the dtype policy is read, then the
+ * class parses. Recursion happens only here (models in models, layers in wrappers) and is bounded by
+ * KERAS_MAX_NESTING. While obstacles are collected, an error is recorded and a stand-in is returned, so that
+ * one pass over the file finds all of them. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,7 +21,8 @@ static const struct keras_class unknown_class = {
     .support = KERAS_REFUSED,
 };
 
-/* A class of somebody's own package may carry the name of a built-in layer; module and registered_name tell. */
+/* A class of somebody's own package may carry the name of a built-in layer; module and registered_name tell.
+ */
 static const char *class_to_look_up(const cJSON *entry, const char *class_name)
 {
     const char *registered = keras_json_string(entry, "registered_name");
@@ -36,8 +37,8 @@ static const char *class_to_look_up(const cJSON *entry, const char *class_name)
 /* Operations of Keras 3 have neither of the keys that every layer writes. */
 static bool looks_like_operation(const struct keras_build *build, const cJSON *config)
 {
-    return build->writer.family == KERAS_3 && cJSON_IsObject(config) && !keras_json_get(config, "trainable") &&
-           !keras_json_get(config, "dtype");
+    return build->writer.family == KERAS_3 && cJSON_IsObject(config) &&
+           !keras_json_get(config, "trainable") && !keras_json_get(config, "dtype");
 }
 
 static bool has_graph(const cJSON *config)
@@ -61,10 +62,11 @@ static const struct keras_class *find_class(struct keras_layer *layer, const cJS
     }
     if (class)
         return class;
-    keras_config_fail(layer,
-                      "a custom class: its code is not in the file. If it is one expression, or a built-in class by "
-                      "another name, say so in the sidecar file: {\"classes\": {\"%.60s\": \"lambda x: ...\"}}",
-                      layer->class_name);
+    keras_config_fail(
+        layer,
+        "a custom class: its code is not in the file. If it is one expression, or a built-in class by "
+        "another name, say so in the sidecar file: {\"classes\": {\"%.60s\": \"lambda x: ...\"}}",
+        layer->class_name);
     return &unknown_class;
 }
 
@@ -114,7 +116,8 @@ static int check_entry(struct keras_build *build, const cJSON *entry, struct err
     if (++build->n_layers > KERAS_MAX_LAYERS)
         return err_set(err, KD_ETOOBIG, "more than %d layers", KERAS_MAX_LAYERS);
     if (build->nesting >= KERAS_MAX_NESTING)
-        return err_set(err, KD_ETOOBIG, "models and wrappers nested deeper than %d levels", KERAS_MAX_NESTING);
+        return err_set(err, KD_ETOOBIG, "models and wrappers nested deeper than %d levels",
+                       KERAS_MAX_NESTING);
     return 0;
 }
 
@@ -216,7 +219,8 @@ bool keras_layer_adopt(struct keras_layer *parent, struct keras_layer *child)
     /* Grows at powers of two: the count itself tells when. */
     size_t n = parent->n_children;
     if ((n & (n - 1)) == 0) {
-        struct keras_layer **children = arena_calloc(parent->arena, n ? 2 * n : 1, sizeof(struct keras_layer *));
+        struct keras_layer **children =
+            arena_calloc(parent->arena, n ? 2 * n : 1, sizeof(struct keras_layer *));
         if (!children)
             return false;
         if (n)
@@ -227,7 +231,8 @@ bool keras_layer_adopt(struct keras_layer *parent, struct keras_layer *child)
     return true;
 }
 
-/* The layer that was made before from an object with the same shared_object_id: one instance, one set of weights. */
+/* The layer that was made before from an object with the same shared_object_id: one instance, one set of
+ * weights. */
 static struct keras_layer *find_shared(const struct keras_build *build, const cJSON *entry)
 {
     int64_t id;

@@ -1,12 +1,13 @@
 /* Layer: the one interface between the Keras topology (graph.c, sequential, functional, nested models) and
- * the layer families (one file each). A layer class parses its config, declares its weights, and lowers each call
- * to engine ops. It never runs anything itself.
+ * the layer families (one file each). A layer class parses its config, declares its weights, and lowers each
+ * call to engine ops. It never runs anything itself.
  *
  *   entry of config.layers ─► class found in the table ─► parse(): params, weights declared, children made
- *   saved weights          ─► bound by the core to the declared slots (order T ++ N, names and shapes checked)
- *   each call (node)       ─► lower(): inputs and arguments in, engine ops, outputs and masks out
+ *   saved weights          ─► bound by the core to the declared slots (order T ++ N, names and shapes
+ * checked) each call (node)       ─► lower(): inputs and arguments in, engine ops, outputs and masks out
  *
- * Adding a layer: one file or one function set, one row in layers.def, one golden (docs/ADDING-A-LAYER.md). */
+ * Adding a layer: one file or one function set, one row in layers.def, one golden (docs/ADDING-A-LAYER.md).
+ */
 #ifndef KD_KERAS_LAYER_H
 #define KD_KERAS_LAYER_H
 
@@ -104,12 +105,13 @@ struct keras_class {
     int (*parse)(struct keras_layer *layer, struct err *err);
     /* Called once per node. May be NULL with KERAS_IDENTITY (outputs = inputs). */
     int (*lower)(const struct keras_layer *layer, struct keras_call *call, struct err *err);
-    /* Converts the saved list of weights of old eras to the declared slots (keras-h5 reference, section 3) before they are bound.
-     * NULL: none. See keras_weights.h. */
+    /* Converts the saved list of weights of old eras to the declared slots (keras-h5 reference, section 3)
+     * before they are bound. NULL: none. See keras_weights.h. */
     int (*convert)(struct keras_layer *layer, struct keras_build *build, const struct image_tensor **list,
                    size_t *n_list, struct err *err);
     /* How many arrays a file of this writer holds for the layer alone, where that is not the number declared
-     * (Keras 1: 12 for an LSTM). convert() then makes the declared number of them. NULL: the declared number. */
+     * (Keras 1: 12 for an LSTM). convert() then makes the declared number of them. NULL: the declared number.
+     */
     size_t (*stored_count)(const struct keras_layer *layer);
 };
 
@@ -126,7 +128,7 @@ struct keras_layer {
     const char *path;        /* "model/block1/conv", for messages */
     const char *class_name;  /* as written */
     const struct keras_class *class;
-    const cJSON *config;     /* the config object (keys by their Keras 2 names: Keras 1 is translated before) */
+    const cJSON *config; /* the config object (keys by their Keras 2 names: Keras 1 is translated before) */
     const struct keras_writer *writer;
     struct keras_build *build;
     struct arena *arena;     /* lives as long as the model */
@@ -163,9 +165,9 @@ struct keras_call {
 #define KERAS_MAX_OUTPUTS 256
 
 /* ---- for parse(): reading the config ---- */
-/* Each getter records that its key is known; keys nobody asked for and that are not on the list of keys without effect at inference
- * become warnings. A wrong type or value sets the layer's sticky error (checked by the core after parse; the getters
- * then return the default), naming key, expected and found. */
+/* Each getter records that its key is known; keys nobody asked for and that are not on the list of keys
+ * without effect at inference become warnings. A wrong type or value sets the layer's sticky error (checked
+ * by the core after parse; the getters then return the default), naming key, expected and found. */
 
 bool keras_config_has(struct keras_layer *layer, const char *key); /* present and not null */
 const cJSON *keras_config_json(struct keras_layer *layer, const char *key); /* NULL if absent or null */
@@ -187,7 +189,8 @@ void keras_config_ignore(struct keras_layer *layer, const char *const *keys);
 /* Memory for layer->params, zero-filled: sets params and returns it, or NULL with the sticky error set. */
 void *keras_params(struct keras_layer *layer, size_t size);
 /* Sets the sticky error (KD_EUNSUPPORTED); returns it. */
-int keras_config_fail(struct keras_layer *layer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int keras_config_fail(struct keras_layer *layer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* ---- for parse(): weights and children ---- */
 
@@ -200,11 +203,12 @@ bool keras_own_json(struct keras_layer *layer, cJSON *tree);
 
 /* ---- for lower() ---- */
 
-/* The bound weight as a constant (float weights: declared as the layer's compute dtype, not rounded). rank and sizes are checked
- * (each an int64_t; SHAPE_UNKNOWN: any); rank -1 takes any shape. ENGINE_NONE, with the graph's sticky error set, naming
- * weight, expected and found. ENGINE_NONE without error if the kind was not declared. */
-engine_value keras_weight(const struct keras_layer *layer, struct keras_call *call, const char *kind, int rank,
-                          ...);
+/* The bound weight as a constant (float weights: declared as the layer's compute dtype, not rounded). rank
+ * and sizes are checked (each an int64_t; SHAPE_UNKNOWN: any); rank -1 takes any shape. ENGINE_NONE, with the
+ * graph's sticky error set, naming weight, expected and found. ENGINE_NONE without error if the kind was not
+ * declared. */
+engine_value keras_weight(const struct keras_layer *layer, struct keras_call *call, const char *kind,
+                          int rank, ...);
 /* The shape of the bound weight, or NULL if not declared. */
 const struct shape *keras_weight_shape(const struct keras_layer *layer, const char *kind);
 
@@ -218,13 +222,14 @@ void keras_call_return(struct keras_call *call, size_t i, engine_value value);
 void keras_call_return_masked(struct keras_call *call, size_t i, engine_value value, engine_value mask);
 
 /* Calls a child on tensors, as a wrapper does; outputs has room for KERAS_MAX_OUTPUTS. */
-int keras_call_child(const struct keras_layer *child, struct keras_call *call, const struct keras_tensor *inputs,
-                     size_t n_inputs, struct keras_tensor *outputs, size_t *ret_n_outputs, struct err *err);
+int keras_call_child(const struct keras_layer *child, struct keras_call *call,
+                     const struct keras_tensor *inputs, size_t n_inputs, struct keras_tensor *outputs,
+                     size_t *ret_n_outputs, struct err *err);
 
 /* A rank-0 constant of the dtype of `like`. */
 engine_value keras_scalar(struct keras_call *call, engine_value like, double number);
-/* Several constants at once: a nested JSON list (or number) as a constant of this dtype; sticky error if ragged or
- * not numbers. */
+/* Several constants at once: a nested JSON list (or number) as a constant of this dtype; sticky error if
+ * ragged or not numbers. */
 engine_value keras_constant_json(struct keras_call *call, const cJSON *json, enum dtype dtype);
 
 /* True if x has this rank; else the graph's sticky error says what was expected. */
@@ -236,14 +241,16 @@ engine_value keras_to_channels_last(struct keras_call *call, engine_value x);
 engine_value keras_to_channels_first(struct keras_call *call, engine_value x);
 
 /* An activation as written in a config: null, string, function object, layer object, "Custom>relu6", ...
- * The result is applied to the last step of a layer. Softmax, glu and the like are not unary: hence a type of its own. */
+ * The result is applied to the last step of a layer. Softmax, glu and the like are not unary: hence a type of
+ * its own. */
 struct keras_activation; /* opaque; NULL means linear */
 /* From config[key]; sticky error if unknown ("layer 'x': activation 'foo' is not ..."). */
 const struct keras_activation *keras_config_activation(struct keras_layer *layer, const char *key,
                                                        const char *absent);
 /* From a bare name, NULL if unknown. */
 const struct keras_activation *keras_activation_by_name(const struct keras_layer *layer, const char *name);
-engine_value keras_activate(struct keras_call *call, const struct keras_activation *activation, engine_value x);
+engine_value keras_activate(struct keras_call *call, const struct keras_activation *activation,
+                            engine_value x);
 /* For recurrent cells: true and *ret if it is a plain unary function. */
 bool keras_activation_unary(const struct keras_activation *activation, struct unary *ret);
 
@@ -266,7 +273,8 @@ extern const size_t keras_n_classes;
 /* Looks through names and aliases, "Custom>Name" and "package>Name" of packages we know; NULL if unknown.
  * Rows with `operation` are looked at last: a name that is both (Add) gives the layer. */
 const struct keras_class *keras_class_find(const char *class_name);
-/* The same among the rows with `operation` alone: Keras 3 operation nodes ("GetItem", and "Add" the function). */
+/* The same among the rows with `operation` alone: Keras 3 operation nodes ("GetItem", and "Add" the
+ * function). */
 const struct keras_class *keras_operation_find(const char *class_name);
 
 #endif

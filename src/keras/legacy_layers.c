@@ -1,4 +1,5 @@
-/* Layers that Keras has removed: those of Keras 1 that its successor read for a while, and an experimental one. */
+/* Layers that Keras has removed: those of Keras 1 that its successor read for a while, and an experimental
+ * one. */
 #include <math.h>
 #include <string.h>
 
@@ -27,13 +28,15 @@ static int highway_lower(const struct keras_layer *layer, struct keras_call *cal
     struct engine_graph *graph = call->graph;
     engine_value x = call->inputs[0].value;
     int64_t n = engine_dim(graph, x, -1);
-    engine_value y = engine_dense(graph, x, keras_weight(layer, call, "W", 2, n, n), keras_weight(layer, call, "b", 1, n));
+    engine_value y =
+        engine_dense(graph, x, keras_weight(layer, call, "W", 2, n, n), keras_weight(layer, call, "b", 1, n));
     engine_value t = engine_dense(graph, x, keras_weight(layer, call, "W_carry", 2, n, n),
                                   keras_weight(layer, call, "b_carry", 1, n));
     t = engine_unary(graph, (struct unary){.kind = UNARY_SIGMOID}, t);
     y = engine_binary(graph, BINARY_MULTIPLY, keras_activate(call, layer->params, y), t);
     engine_value rest = engine_binary(graph, BINARY_SUBTRACT, keras_scalar(call, x, 1), t);
-    keras_call_return(call, 0, engine_binary(graph, BINARY_ADD, y, engine_binary(graph, BINARY_MULTIPLY, rest, x)));
+    keras_call_return(call, 0,
+                      engine_binary(graph, BINARY_ADD, y, engine_binary(graph, BINARY_MULTIPLY, rest, x)));
     return 0;
 }
 
@@ -83,10 +86,12 @@ const struct keras_class keras_class_maxout_dense = {
     .lower = maxout_lower,
 };
 
-/* ---- Merge: the merging layers of Keras 1 by a mode; it becomes the layer of today that does the same ---- */
+/* ---- Merge: the merging layers of Keras 1 by a mode; it becomes the layer of today that does the same ----
+ */
 
 static const char *const merge_modes[] = {"sum", "mul", "concat", "ave", "max", "dot", "cos", NULL};
-static const char *const merge_classes[] = {"Add", "Multiply", "Concatenate", "Average", "Maximum", "Dot", "Dot"};
+static const char *const merge_classes[] = {"Add",     "Multiply", "Concatenate", "Average",
+                                            "Maximum", "Dot",      "Dot"};
 
 /* dot_axes: a number, [a, b], or [[a], [b]]. */
 static cJSON *dot_axes(const cJSON *config)
@@ -120,8 +125,9 @@ static bool merge_entry(const struct keras_layer *layer, int mode, cJSON *entry)
 
 static int merge_parse(struct keras_layer *layer, struct err *err)
 {
-    static const char *const ignored[] = {"mode_type", "concat_axis", "dot_axes", "output_shape", "output_shape_type",
-                                          "output_mask", "output_mask_type", "arguments", NULL};
+    static const char *const ignored[] = {"mode_type",        "concat_axis",       "dot_axes",
+                                          "output_shape",     "output_shape_type", "output_mask",
+                                          "output_mask_type", "arguments",         NULL};
     keras_config_ignore(layer, ignored);
     if (keras_config_has(layer, "layers"))
         return keras_config_fail(layer, "a Merge that holds whole models (a Sequential with several heads)");
@@ -140,7 +146,8 @@ static int merge_parse(struct keras_layer *layer, struct err *err)
 static int merge_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
 {
     size_t n_outputs;
-    return keras_call_child(layer->children[0], call, call->inputs, call->n_inputs, call->outputs, &n_outputs, err);
+    return keras_call_child(layer->children[0], call, call->inputs, call->n_inputs, call->outputs, &n_outputs,
+                            err);
 }
 
 const struct keras_class keras_class_merge = {

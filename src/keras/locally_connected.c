@@ -1,9 +1,9 @@
 /* LocallyConnected: a convolution whose kernel differs from place to place.
  *
- * The engine wants one matrix per output place, rows ordered (window..., channels). Implementation 1 stores just that
- * (channels first: channels before window); implementation 2 stores a dense map from all inputs to all outputs, of
- * which the windows' entries are picked; implementation 3 stores the entries of a sparse matrix and is refused. All of it
- * happens when the weights are bound, so that the rest sees one form. */
+ * The engine wants one matrix per output place, rows ordered (window..., channels). Implementation 1 stores
+ * just that (channels first: channels before window); implementation 2 stores a dense map from all inputs to
+ * all outputs, of which the windows' entries are picked; implementation 3 stores the entries of a sparse
+ * matrix and is refused. All of it happens when the weights are bound, so that the rest sees one form. */
 #include <string.h>
 
 #include "base/err.h"
@@ -46,7 +46,8 @@ static int local_parse(struct keras_layer *layer, int n_spatial)
     return 0;
 }
 
-/* Implementation 2's kernel: [inputs..., C, outputs..., F] or, channels first, [C, inputs..., F, outputs...]. */
+/* Implementation 2's kernel: [inputs..., C, outputs..., F] or, channels first, [C, inputs..., F, outputs...].
+ */
 struct dense_map {
     int64_t in[ENGINE_MAX_SPATIAL], out[ENGINE_MAX_SPATIAL], channels, filters;
     int64_t in_stride[ENGINE_MAX_SPATIAL], out_stride[ENGINE_MAX_SPATIAL], channel_stride, filter_stride;
@@ -77,8 +78,8 @@ static bool read_map(const struct local *local, const struct shape *shape, struc
 }
 
 /* Copies one output place: rows (window..., channels), columns filters. */
-static void pick_place(const struct local *local, const struct dense_map *map, const float *from, const int64_t *place,
-                       float *to)
+static void pick_place(const struct local *local, const struct dense_map *map, const float *from,
+                       const int64_t *place, float *to)
 {
     int n = local->window.n_spatial;
     const int64_t *size = local->window.size, *stride = local->window.stride;
@@ -107,7 +108,8 @@ static const struct image_tensor *from_dense(struct keras_build *build, const st
     struct shape shape = shape_of(3, places, rows, map.filters);
     const struct image_tensor *result = keras_weights_new(build, kernel->name, &shape, &to);
     for (int64_t i = 0; result && i < places; i++)
-        pick_place(local, &map, from, (const int64_t[]){i / columns, i % columns}, to + i * rows * map.filters);
+        pick_place(local, &map, from, (const int64_t[]){i / columns, i % columns},
+                   to + i * rows * map.filters);
     return result;
 }
 
@@ -126,7 +128,8 @@ static const struct image_tensor *reorder_rows(struct keras_build *build, const 
     return result ? keras_weights_reshape(build, result, shape) : NULL;
 }
 
-/* Channels first: Keras reshapes the stored (places..., filters) to (filters, places...) without moving an element. */
+/* Channels first: Keras reshapes the stored (places..., filters) to (filters, places...) without moving an
+ * element. */
 static const struct image_tensor *reorder_bias(struct keras_build *build, const struct local *local,
                                                const struct image_tensor *bias)
 {
@@ -141,8 +144,8 @@ static const struct image_tensor *reorder_bias(struct keras_build *build, const 
     return result ? keras_weights_transpose(build, result, n == 1 ? to_last_1d : to_last_2d) : NULL;
 }
 
-static int local_convert(struct keras_layer *layer, struct keras_build *build, const struct image_tensor **list,
-                         size_t *n_list, struct err *err)
+static int local_convert(struct keras_layer *layer, struct keras_build *build,
+                         const struct image_tensor **list, size_t *n_list, struct err *err)
 {
     const struct local *local = layer->params;
     if (*n_list == 0)
@@ -167,8 +170,8 @@ static int local_lower(const struct keras_layer *layer, struct keras_call *call,
         return 0;
     if (local->channels_first)
         x = keras_to_channels_last(call, x);
-    engine_value kernel = keras_weight(layer, call, "kernel", 3, (int64_t)SHAPE_UNKNOWN, (int64_t)SHAPE_UNKNOWN,
-                                       local->filters);
+    engine_value kernel = keras_weight(layer, call, "kernel", 3, (int64_t)SHAPE_UNKNOWN,
+                                       (int64_t)SHAPE_UNKNOWN, local->filters);
     engine_value bias = keras_weight(layer, call, "bias", -1);
     engine_value y = engine_local_conv(call->graph, x, kernel, bias, &local->window);
     y = keras_activate(call, local->activation, y);

@@ -1,4 +1,5 @@
-/* LoRA: the update is multiplied out once, at load (the engine folds constants), so that serving costs nothing more. */
+/* LoRA: the update is multiplied out once, at load (the engine folds constants), so that serving costs
+ * nothing more. */
 #include "keras/lora.h"
 
 double keras_lora_scale(struct keras_layer *layer)

@@ -1,8 +1,8 @@
 /* Merging layers.
  *
- * Inputs of lower rank get axes of size 1 behind the batch, then NumPy's broadcasting holds. What becomes of the inputs'
- * masks differs by generation: Keras 1 and 2 combine those that exist by AND, Keras 3 combines by OR and only if all inputs have
- * one, its versions before 3.4 lose them. */
+ * Inputs of lower rank get axes of size 1 behind the batch, then NumPy's broadcasting holds. What becomes of
+ * the inputs' masks differs by generation: Keras 1 and 2 combine those that exist by AND, Keras 3 combines by
+ * OR and only if all inputs have one, its versions before 3.4 lose them. */
 #include <string.h>
 
 #include "base/err.h"
@@ -46,7 +46,8 @@ static engine_value merged_mask(const struct keras_layer *layer, struct keras_ca
         return ENGINE_NONE;
     }
     keras_rule(call->build, "masks of merged inputs: %s",
-               keras_3 ? "OR, and none if an input has none, as Keras 3 has it" : "AND, as Keras 1 and 2 have it");
+               keras_3 ? "OR, and none if an input has none, as Keras 3 has it"
+                       : "AND, as Keras 1 and 2 have it");
     if (keras_3 && n < call->n_inputs)
         return ENGINE_NONE;
     return combine_masks(call, keras_3 ? BINARY_LOGICAL_OR : BINARY_LOGICAL_AND);
@@ -227,8 +228,9 @@ static engine_value full_mask(struct keras_call *call, engine_value x)
     return engine_fill(graph, shape, engine_scalar_i64(graph, DTYPE_BOOL, 1));
 }
 
-/* Keras concatenates the masks along the same axis, expanded to the data's rank with true for inputs that have none, and
- * reduces the last axis: by all, in Keras 3 by any. Along the last axis that combines the masks. */
+/* Keras concatenates the masks along the same axis, expanded to the data's rank with true for inputs that
+ * have none, and reduces the last axis: by all, in Keras 3 by any. Along the last axis that combines the
+ * masks. */
 static engine_value concatenated_mask(const struct keras_layer *layer, struct keras_call *call, int axis)
 {
     struct engine_graph *graph = call->graph;
@@ -248,7 +250,8 @@ static engine_value concatenated_mask(const struct keras_layer *layer, struct ke
                    ? ENGINE_NONE
                    : combine_masks(call, keras_3 ? BINARY_LOGICAL_OR : BINARY_LOGICAL_AND);
     for (size_t i = 0; i < call->n_inputs; i++)
-        masks[i] = call->inputs[i].mask != ENGINE_NONE ? call->inputs[i].mask : full_mask(call, call->inputs[i].value);
+        masks[i] = call->inputs[i].mask != ENGINE_NONE ? call->inputs[i].mask
+                                                       : full_mask(call, call->inputs[i].value);
     return engine_concat(graph, masks, (int)call->n_inputs, axis);
 }
 
@@ -341,7 +344,8 @@ static int dot_lower(const struct keras_layer *layer, struct keras_call *call, s
         ranks[i] = engine_rank(call->graph, values[i]);
         axes[i] = shape_axis(engine_shape(call->graph, values[i]), dot->axes[i]);
         if (axes[i] < 1)
-            return err_set(err, KD_EFORMAT, "axis %lld of an input with %d axes", (long long)dot->axes[i], ranks[i]);
+            return err_set(err, KD_EFORMAT, "axis %lld of an input with %d axes", (long long)dot->axes[i],
+                           ranks[i]);
         if (dot->normalize)
             values[i] = normalized(call, values[i], axes[i]);
     }

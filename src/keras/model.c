@@ -2,8 +2,8 @@
  *
  *   model_config ─► layers (parse) ─► arrays bound (bind) ─► ops (lower) ─► engine (compile) ─► signature
  *
- * Each stage leaves its facts in the layers, so that a finished model can be described without the file. The same stages
- * run for the list of obstacles, which goes on after the first. */
+ * Each stage leaves its facts in the layers, so that a finished model can be described without the file. The
+ * same stages run for the list of obstacles, which goes on after the first. */
 #include "keras/model.h"
 
 #include <stdio.h>
@@ -71,15 +71,15 @@ static int parse(struct keras_model *model, struct err *err)
     if (!model->root->state->is_model && !model->root->state->refused)
         return err_set(err, KD_EFORMAT, "model_config is a single layer (%.60s), not a model",
                        model->root->class_name);
-    if (content->training_config && keras_json_parse(content->training_config, "training_config", &model->training,
-                                                     err) != 0)
+    if (content->training_config &&
+        keras_json_parse(content->training_config, "training_config", &model->training, err) != 0)
         keras_warn(&model->build, NULL, "%s", err->text);
     return 0;
 }
 
 /* a, a_1, a_2: names of outputs as TensorFlow's Keras makes them unique. */
-static const char *unique_name(struct keras_model *model, const struct keras_signature_tensor *taken, size_t n,
-                               const char *name)
+static const char *unique_name(struct keras_model *model, const struct keras_signature_tensor *taken,
+                               size_t n, const char *name)
 {
     const char *candidate = name;
     for (size_t number = 1, i = 0; i < n && candidate; i++) {
@@ -100,8 +100,10 @@ static int add_inputs(struct keras_model *model, struct keras_tensor *inputs, st
         const char *name;
         bool known = keras_input_of(model->root, i, &input, &name) || keras_guess_input(model->root, &input);
         if (!known)
-            return err_set(err, KD_EUNSUPPORTED, "the file does not say the shape of the input '%.100s', and the "
-                           "weights do not tell it", name);
+            return err_set(err, KD_EUNSUPPORTED,
+                           "the file does not say the shape of the input '%.100s', and the "
+                           "weights do not tell it",
+                           name);
         tensor->name = unique_name(model, model->inputs, i, name);
         tensor->dtype = input.dtype;
         tensor->shape = input.shape;

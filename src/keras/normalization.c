@@ -1,8 +1,9 @@
 /* Normalisation layers.
  *
- * At inference BatchNormalization is a scale and a shift per channel, computed here once from its four arrays, in
- * the form that the engine folds into the product before it. The others normalise by the input's own statistics
- * (engine_normalize) and then scale and shift. An axis other than the last is moved to the end and back. */
+ * At inference BatchNormalization is a scale and a shift per channel, computed here once from its four
+ * arrays, in the form that the engine folds into the product before it. The others normalise by the input's
+ * own statistics (engine_normalize) and then scale and shift. An axis other than the last is moved to the end
+ * and back. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,8 @@ static void declare_affine(struct keras_layer *layer)
         keras_declare_weight(layer, "beta", true);
 }
 
-/* The axes of this input, ascending; false with the graph's error set if one is out of range or given twice. */
+/* The axes of this input, ascending; false with the graph's error set if one is out of range or given twice.
+ */
 static bool axes_of(const struct norm *norm, struct keras_call *call, engine_value x, int *ret)
 {
     if (x == ENGINE_NONE)
@@ -50,8 +52,8 @@ static bool axes_of(const struct norm *norm, struct keras_call *call, engine_val
             ret[at] = ret[at - 1];
         ret[at] = axis;
         if (axis < 0 || (at > 0 && ret[at - 1] == axis)) {
-            engine_graph_fail(call->graph, KD_EFORMAT, "axis %lld of an input with %d axes", (long long)norm->axes[i],
-                              engine_rank(call->graph, x));
+            engine_graph_fail(call->graph, KD_EFORMAT, "axis %lld of an input with %d axes",
+                              (long long)norm->axes[i], engine_rank(call->graph, x));
             return false;
         }
     }
@@ -86,20 +88,22 @@ struct batch_arrays {
     const struct tensor *mean, *variance, *gamma, *beta; /* the last two may be NULL */
 };
 
-static const struct tensor *array_of(const struct keras_layer *layer, struct keras_call *call, const char *kind,
-                                     const struct shape *shape)
+static const struct tensor *array_of(const struct keras_layer *layer, struct keras_call *call,
+                                     const char *kind, const struct shape *shape)
 {
     engine_value value = keras_weight(layer, call, kind, -1);
     const struct tensor *tensor = value == ENGINE_NONE ? NULL : engine_constant_of(call->graph, value);
     if (tensor && (!shape_equal(&tensor->shape, shape) || dtype_storage(tensor->dtype) != STORAGE_F32)) {
-        engine_graph_fail(call->graph, KD_EFORMAT, "weight '%s' has another shape than moving_variance", kind);
+        engine_graph_fail(call->graph, KD_EFORMAT, "weight '%s' has another shape than moving_variance",
+                          kind);
         return NULL;
     }
     return tensor;
 }
 
 /* scale = gamma / sqrt(variance + epsilon), shift = beta - mean * scale, in float32 as TensorFlow does it. */
-static void batch_fold(const struct batch_arrays *arrays, float epsilon, int64_t n, float *scale, float *shift)
+static void batch_fold(const struct batch_arrays *arrays, float epsilon, int64_t n, float *scale,
+                       float *shift)
 {
     const float *mean = tensor_f32(arrays->mean), *variance = tensor_f32(arrays->variance);
     for (int64_t i = 0; i < n; i++) {
@@ -187,8 +191,8 @@ static engine_value along_axes(const struct keras_layer *layer, struct keras_cal
         return weight;
     int64_t spec[SHAPE_MAX_RANK];
     if (engine_rank(call->graph, weight) != n_axes)
-        return engine_graph_fail(call->graph, KD_EFORMAT, "weight '%s' does not have one axis per normalised axis",
-                                 kind);
+        return engine_graph_fail(call->graph, KD_EFORMAT,
+                                 "weight '%s' does not have one axis per normalised axis", kind);
     for (int i = 0; i < rank; i++)
         spec[i] = 1;
     for (int i = 0; i < n_axes; i++)
@@ -196,14 +200,15 @@ static engine_value along_axes(const struct keras_layer *layer, struct keras_cal
     return engine_reshape(call->graph, weight, spec, rank);
 }
 
-static engine_value affine(const struct keras_layer *layer, struct keras_call *call, engine_value y, const int *axes,
-                           int n_axes)
+static engine_value affine(const struct keras_layer *layer, struct keras_call *call, engine_value y,
+                           const int *axes, int n_axes)
 {
     if (y == ENGINE_NONE)
         return y;
     engine_value gamma = along_axes(layer, call, "gamma", y, axes, n_axes);
     engine_value beta = along_axes(layer, call, "beta", y, axes, n_axes);
-    if (n_axes == 1 && axes[0] == engine_rank(call->graph, y) - 1 && (gamma != ENGINE_NONE || beta != ENGINE_NONE))
+    if (n_axes == 1 && axes[0] == engine_rank(call->graph, y) - 1 &&
+        (gamma != ENGINE_NONE || beta != ENGINE_NONE))
         return engine_scale_shift(call->graph, y, gamma, beta);
     if (gamma != ENGINE_NONE)
         y = engine_binary(call->graph, BINARY_MULTIPLY, y, gamma);
@@ -299,7 +304,8 @@ static int group_parse(struct keras_layer *layer, struct err *err)
     return 0;
 }
 
-/* [N, ..., C] -> [N, ..., groups, C / groups], mean and variance over all axes but batch and groups, and back. */
+/* [N, ..., C] -> [N, ..., groups, C / groups], mean and variance over all axes but batch and groups, and
+ * back. */
 static engine_value normalize_groups(const struct norm *norm, struct keras_call *call, engine_value x)
 {
     struct engine_graph *graph = call->graph;
@@ -356,7 +362,8 @@ static int unit_parse(struct keras_layer *layer, struct err *err)
     return 0;
 }
 
-/* x / |x|. Below 1e-12 the generations bound different things: the sum of squares, or the inverse of its root. */
+/* x / |x|. Below 1e-12 the generations bound different things: the sum of squares, or the inverse of its
+ * root. */
 static int unit_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
 {
     const struct norm *norm = layer->params;
@@ -367,14 +374,16 @@ static int unit_lower(const struct keras_layer *layer, struct keras_call *call, 
     int axes[SHAPE_MAX_RANK];
     if (!axes_of(norm, call, x, axes))
         return 0;
-    engine_value sum = engine_reduce(graph, REDUCE_SUM, engine_unary(graph, square, x), axes, norm->n_axes, true);
+    engine_value sum =
+        engine_reduce(graph, REDUCE_SUM, engine_unary(graph, square, x), axes, norm->n_axes, true);
     if (!keras_3)
         sum = engine_binary(graph, BINARY_MAXIMUM, sum, keras_scalar(call, x, 1e-12));
     engine_value factor = engine_unary(graph, rsqrt, sum);
     if (keras_3)
         factor = engine_binary(graph, BINARY_MINIMUM, factor, keras_scalar(call, x, 1e12));
     keras_rule(call->build, "UnitNormalization of tiny vectors: %s",
-               keras_3 ? "1 / |x| is at most 1e12, as Keras 3 has it" : "|x|^2 is at least 1e-12, as Keras 2 has it");
+               keras_3 ? "1 / |x| is at most 1e12, as Keras 3 has it"
+                       : "|x|^2 is at least 1e-12, as Keras 2 has it");
     keras_call_return(call, 0, engine_binary(graph, BINARY_MULTIPLY, x, factor));
     return 0;
 }

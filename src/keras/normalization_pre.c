@@ -1,6 +1,6 @@
-/* Normalization, the preprocessing layer: (x - mean) / max(sqrt(variance), 1e-7) by statistics that were adapted to a data
- * set (weights) or given by the user (config). Subtracted first and then divided, as Keras does: with a variance of
- * nearly zero the folded form would lose every digit. */
+/* Normalization, the preprocessing layer: (x - mean) / max(sqrt(variance), 1e-7) by statistics that were
+ * adapted to a data set (weights) or given by the user (config). Subtracted first and then divided, as Keras
+ * does: with a variance of nearly zero the folded form would lose every digit. */
 #include <math.h>
 
 #include "base/err.h"
@@ -76,7 +76,8 @@ static engine_value statistic(const struct keras_layer *layer, struct keras_call
 {
     const struct normalization *norm = layer->params;
     enum dtype dtype = engine_dtype(call->graph, x);
-    engine_value value = given ? keras_constant_json(call, given, dtype) : keras_weight(layer, call, kind, -1);
+    engine_value value =
+        given ? keras_constant_json(call, given, dtype) : keras_weight(layer, call, kind, -1);
     return spread(norm, call, engine_cast(call->graph, value, dtype), x);
 }
 

@@ -1,5 +1,5 @@
-/* Notes: what a model's owner should know beside its numbers: warnings, and the rule taken where the generations of
- * Keras differ. Bounded; each text once, as many layers give the same one. */
+/* Notes: what a model's owner should know beside its numbers: warnings, and the rule taken where the
+ * generations of Keras differ. Bounded; each text once, as many layers give the same one. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>

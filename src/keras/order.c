@@ -1,7 +1,7 @@
 /* Order: which nodes the outputs need, each behind those it reads.
  *
- * A depth-first walk from the outputs along the references, with its own stack: the file decides how deep it goes.
- * A node that is met again while it is open closes a cycle. */
+ * A depth-first walk from the outputs along the references, with its own stack: the file decides how deep it
+ * goes. A node that is met again while it is open closes a cycle. */
 #include <stdlib.h>
 
 #include "base/arena.h"

@@ -29,7 +29,8 @@ static bool read_dict(const cJSON *dict, struct pads *pads)
     for (int i = 0; i < 2; i++) {
         const cJSON *before = keras_json_get(dict, keys[i][0]), *after = keras_json_get(dict, keys[i][1]);
         pads->before[i] = pads->after[i] = 0;
-        if ((before && !keras_json_int(before, &pads->before[i])) || (after && !keras_json_int(after, &pads->after[i])))
+        if ((before && !keras_json_int(before, &pads->before[i])) ||
+            (after && !keras_json_int(after, &pads->after[i])))
             return false;
         if (pads->before[i] < 0 || pads->after[i] < 0)
             return false;
@@ -67,8 +68,9 @@ static int pads_parse(struct keras_layer *layer, const char *key, int n_spatial)
         pads->before[i] = pads->after[i] = 1;
     const cJSON *value = keras_json_unwrap(keras_config_json(layer, key));
     if (value && !read_pads(value, pads))
-        return keras_config_fail(layer, "config key '%s': expected a number or a pair per spatial axis, found %s", key,
-                                 keras_json_brief(value, text, sizeof(text)));
+        return keras_config_fail(layer,
+                                 "config key '%s': expected a number or a pair per spatial axis, found %s",
+                                 key, keras_json_brief(value, text, sizeof(text)));
     return 0;
 }
 
@@ -109,8 +111,8 @@ static int cropping_lower(const struct keras_layer *layer, struct keras_call *ca
         int64_t stop = pads->after[i] ? -pads->after[i] : ENGINE_SLICE_NONE;
         int64_t size = engine_dim(call->graph, x, first + i);
         if (size != SHAPE_UNKNOWN && pads->before[i] + pads->after[i] >= size)
-            return err_set(err, KD_EFORMAT, "crops %lld and %lld from an axis of %lld", (long long)pads->before[i],
-                           (long long)pads->after[i], (long long)size);
+            return err_set(err, KD_EFORMAT, "crops %lld and %lld from an axis of %lld",
+                           (long long)pads->before[i], (long long)pads->after[i], (long long)size);
         if (pads->before[i] || pads->after[i])
             x = engine_slice(call->graph, x, first + i, pads->before[i], stop, 1);
     }
@@ -130,13 +132,16 @@ struct upsampling {
 static const char *const interpolations[] = {"nearest", "bilinear", "bicubic", "area", "lanczos3", "lanczos5",
                                              "gaussian", "mitchellcubic", NULL};
 
-/* Standalone Keras 2 used TensorFlow 1's resize, whose grid has no half-pixel centres. "2.2.4-tf" covers both. */
+/* Standalone Keras 2 used TensorFlow 1's resize, whose grid has no half-pixel centres. "2.2.4-tf" covers
+ * both. */
 static enum resize_grid bilinear_grid(const struct keras_layer *layer)
 {
-    bool ambiguous = strcmp(layer->writer->version, "2.2.4-tf") == 0 || strcmp(layer->writer->version, "2.1.6-tf") == 0;
+    bool ambiguous =
+        strcmp(layer->writer->version, "2.2.4-tf") == 0 || strcmp(layer->writer->version, "2.1.6-tf") == 0;
     bool legacy = layer->writer->family == KERAS_2 || (ambiguous && keras_legacy_bilinear(layer->build));
     keras_rule(layer->build, "UpSampling2D bilinear: %s",
-               legacy ? "without half-pixel centres, as TensorFlow 1 has it" : "half-pixel centres, as TensorFlow 2 has it");
+               legacy ? "without half-pixel centres, as TensorFlow 1 has it"
+                      : "half-pixel centres, as TensorFlow 2 has it");
     return legacy ? RESIZE_LEGACY : RESIZE_HALF_PIXEL;
 }
 
@@ -150,7 +155,8 @@ static int upsampling_parse(struct keras_layer *layer, int n_spatial)
     keras_config_ints(layer, "size", up->size, n_spatial, 2, 1);
     if (n_spatial != 2)
         return 0;
-    up->resize.method = (enum resize_method)keras_config_choice(layer, "interpolation", interpolations, RESIZE_NEAREST);
+    up->resize.method =
+        (enum resize_method)keras_config_choice(layer, "interpolation", interpolations, RESIZE_NEAREST);
     up->resize.grid = RESIZE_HALF_PIXEL;
     up->resize.scale[0] = up->size[0];
     up->resize.scale[1] = up->size[1];

@@ -1,6 +1,7 @@
-/* Policy: the dtype entry of a layer's config, which names the type of its variables and the type it computes in.
- * It is a string in old files, an object since; mixed policies keep variables in float32. Everything is computed in
- * float32 here; the compute type decides where results are rounded and what the outputs are called. */
+/* Policy: the dtype entry of a layer's config, which names the type of its variables and the type it computes
+ * in. It is a string in old files, an object since; mixed policies keep variables in float32. Everything is
+ * computed in float32 here; the compute type decides where results are rounded and what the outputs are
+ * called. */
 #include <string.h>
 
 #include "base/str.h"

@@ -1,5 +1,5 @@
-/* Pooling: windows, global and adaptive, in one to three dimensions. Padding never counts: max ignores it, the average
- * divides by the elements that are there. */
+/* Pooling: windows, global and adaptive, in one to three dimensions. Padding never counts: max ignores it,
+ * the average divides by the elements that are there. */
 #include "base/err.h"
 #include "keras/layer.h"
 
@@ -154,10 +154,11 @@ static int adaptive_lower(const struct keras_layer *layer, struct keras_call *ca
     CLASS(symbol##3d, family_of, pool, 3, text, name "3D", alias "3D")
 
 DIMENSIONS(max_pooling_, window, POOL_MAX, "both paddings and data formats", "MaxPooling", "MaxPool")
-DIMENSIONS(average_pooling_, window, POOL_AVERAGE, "padding does not count in the mean", "AveragePooling", "AvgPool")
+DIMENSIONS(average_pooling_, window, POOL_AVERAGE, "padding does not count in the mean", "AveragePooling",
+           "AvgPool")
 DIMENSIONS(global_max_pooling_, global, POOL_MAX, "keepdims", "GlobalMaxPooling", "GlobalMaxPool")
-DIMENSIONS(global_average_pooling_, global, POOL_AVERAGE, "keepdims; 1D honours the mask", "GlobalAveragePooling",
-           "GlobalAvgPool")
+DIMENSIONS(global_average_pooling_, global, POOL_AVERAGE, "keepdims; 1D honours the mask",
+           "GlobalAveragePooling", "GlobalAvgPool")
 CLASS(adaptive_max_pooling_1d, adaptive, POOL_MAX, 1, "any output size", "AdaptiveMaxPooling1D")
 CLASS(adaptive_max_pooling_2d, adaptive, POOL_MAX, 2, "any output size", "AdaptiveMaxPooling2D")
 CLASS(adaptive_max_pooling_3d, adaptive, POOL_MAX, 3, "any output size", "AdaptiveMaxPooling3D")

@@ -1,5 +1,6 @@
-/* Print: the facts about a model for a person, in the order in which questions come: the layers as model.summary()
- * shows them, what goes in and out, how it was trained, which rules were taken, what to beware of. */
+/* Print: the facts about a model for a person, in the order in which questions come: the layers as
+ * model.summary() shows them, what goes in and out, how it was trained, which rules were taken, what to
+ * beware of. */
 #include <stdio.h>
 #include <string.h>
 
@@ -50,7 +51,8 @@ static void print_layer(const cJSON *layer, struct buf *ret)
 {
     char name[256], shape[SHAPE_TEXT_MAX], count[40];
     const cJSON *reference;
-    snprintf(name, sizeof(name), "%.160s (%.60s)", keras_json_string(layer, "name"), keras_json_string(layer, "class"));
+    snprintf(name, sizeof(name), "%.160s (%.60s)", keras_json_string(layer, "name"),
+             keras_json_string(layer, "class"));
     buf_printf(ret, " %-*s %-*s %14s", NAME_WIDTH, name, SHAPE_WIDTH,
                shape_words(keras_json_get(layer, "output_shape"), shape, sizeof(shape)),
                grouped(number(layer, "parameters"), count, sizeof(count)));
@@ -67,14 +69,15 @@ static void print_layers(const cJSON *facts, struct buf *ret)
 {
     char total[40], trainable[40], rest[40];
     const cJSON *layer, *parameters = keras_json_get(facts, "parameters");
-    buf_printf(ret, " %-*s %-*s %14s   %s\n", NAME_WIDTH, "layer (class)", SHAPE_WIDTH, "output shape", "parameters",
-               "reads");
+    buf_printf(ret, " %-*s %-*s %14s   %s\n", NAME_WIDTH, "layer (class)", SHAPE_WIDTH, "output shape",
+               "parameters", "reads");
     cJSON_ArrayForEach(layer, keras_json_get(facts, "layers"))
     {
         print_layer(layer, ret);
     }
     buf_printf(ret, "parameters: %s (%.2f MiB), trainable %s, not trainable %s\n",
-               grouped(number(parameters, "total"), total, sizeof(total)), number(parameters, "bytes") / 1048576,
+               grouped(number(parameters, "total"), total, sizeof(total)),
+               number(parameters, "bytes") / 1048576,
                grouped(number(parameters, "trainable"), trainable, sizeof(trainable)),
                grouped(number(parameters, "not_trainable"), rest, sizeof(rest)));
 }
@@ -86,7 +89,8 @@ static void print_signature(const cJSON *facts, const char *key, struct buf *ret
     buf_printf(ret, "%s:\n", key);
     cJSON_ArrayForEach(tensor, keras_json_get(facts, key))
     {
-        buf_printf(ret, "  %-32s %-8s %s\n", keras_json_string(tensor, "name"), keras_json_string(tensor, "dtype"),
+        buf_printf(ret, "  %-32s %-8s %s\n", keras_json_string(tensor, "name"),
+                   keras_json_string(tensor, "dtype"),
                    shape_words(keras_json_get(tensor, "shape"), shape, sizeof(shape)));
     }
 }
@@ -110,8 +114,8 @@ static void print_slots(const cJSON *slots, struct buf *ret)
     buf_printf(ret, "  slots (%d):\n", cJSON_GetArraySize(slots));
     cJSON_ArrayForEach(slot, slots)
     {
-        buf_printf(ret, "    %-56s %-8s %s\n", keras_json_string(slot, "name"), keras_json_string(slot, "dtype"),
-                   keras_json_string(slot, "shape"));
+        buf_printf(ret, "    %-56s %-8s %s\n", keras_json_string(slot, "name"),
+                   keras_json_string(slot, "dtype"), keras_json_string(slot, "shape"));
     }
 }
 

@@ -1,5 +1,6 @@
-/* Regularisation layers: identity at inference. A call with training=true is another matter (dropout stays random
- * on purpose in Monte Carlo models); parse says whether the layer would act then, and the core refuses such calls. */
+/* Regularisation layers: identity at inference. A call with training=true is another matter (dropout stays
+ * random on purpose in Monte Carlo models); parse says whether the layer would act then, and the core refuses
+ * such calls. */
 #include "keras/layer.h"
 
 static int random_parse(struct keras_layer *layer, struct err *err)

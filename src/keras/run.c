@@ -1,7 +1,8 @@
-/* Run: lowering a model's graph: each needed node once, in order, arguments filled in with the values made before.
+/* Run: lowering a model's graph: each needed node once, in order, arguments filled in with the values made
+ * before.
  *
- * The same walk serves the model of the file and every model inside it; a nested model called twice is lowered twice
- * and shares its weights' constants. Values live in a table by node. */
+ * The same walk serves the model of the file and every model inside it; a nested model called twice is
+ * lowered twice and shares its weights' constants. Values live in a table by node. */
 #include <string.h>
 
 #include "base/arena.h"
@@ -54,7 +55,8 @@ static int fill(const struct run *run, const struct keras_arg *from, size_t n, c
     return rc;
 }
 
-static int keep(const struct run *run, size_t node, const struct keras_tensor *outputs, size_t n, struct err *err)
+static int keep(const struct run *run, size_t node, const struct keras_tensor *outputs, size_t n,
+                struct err *err)
 {
     struct keras_tensor *copy = arena_calloc(run->outer->build->scratch, n + 1, sizeof(*copy));
     if (!copy)
@@ -64,7 +66,8 @@ static int keep(const struct run *run, size_t node, const struct keras_tensor *o
     return 0;
 }
 
-/* The model's own input: cast to what the InputLayer says, as Keras does at the door of every functional model. */
+/* The model's own input: cast to what the InputLayer says, as Keras does at the door of every functional
+ * model. */
 static int run_input(const struct run *run, size_t index, struct err *err)
 {
     const struct keras_node *node = &run->topology->nodes[index];
@@ -89,8 +92,12 @@ static int run_node(const struct run *run, size_t index, struct keras_tensor *ou
 {
     const struct keras_node *node = &run->topology->nodes[index];
     struct keras_build *build = run->outer->build;
-    struct keras_call call = {.build = build, .graph = run->outer->graph, .outputs = outputs,
-                              .n_args = node->n_args, .n_kwargs = node->n_kwargs, .kwarg_names = node->kwarg_names};
+    struct keras_call call = {.build = build,
+                              .graph = run->outer->graph,
+                              .outputs = outputs,
+                              .n_args = node->n_args,
+                              .n_kwargs = node->n_kwargs,
+                              .kwarg_names = node->kwarg_names};
     if (node->input >= 0)
         return run_input(run, index, err);
     const struct keras_layer *layer = run->model->children[node->layer];

@@ -1,8 +1,9 @@
-/* Sequential: a chain, brought to the same form as a functional model: one node per entry that reads the one before.
+/* Sequential: a chain, brought to the same form as a functional model: one node per entry that reads the one
+ * before.
  *
- * The config is a list of layers in old files, an object with that list since. The InputLayer at the head, where there is
- * one, stands for the input; where there is none the input is a node without a layer. An entry that repeats the name and
- * class of an earlier one is the same layer, called again. */
+ * The config is a list of layers in old files, an object with that list since. The InputLayer at the head,
+ * where there is one, stands for the input; where there is none the input is a node without a layer. An entry
+ * that repeats the name and class of an earlier one is the same layer, called again. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,7 +56,8 @@ static bool is_input_layer(const cJSON *entry)
     return keras_json_is_class(entry, "InputLayer");
 }
 
-static int add_entry(struct keras_layer *model, struct keras_topology *topology, const cJSON *entry, struct err *err)
+static int add_entry(struct keras_layer *model, struct keras_topology *topology, const cJSON *entry,
+                     struct err *err)
 {
     size_t index = find_child(model, entry);
     bool same = index != SIZE_MAX && str_equal(model->children[index]->class_name,
@@ -68,7 +70,8 @@ static int add_entry(struct keras_layer *model, struct keras_topology *topology,
     return add_node(model, topology, same ? index : model->n_children - 1, err);
 }
 
-static int allocate(struct keras_layer *model, struct keras_topology *topology, size_t n_entries, struct err *err)
+static int allocate(struct keras_layer *model, struct keras_topology *topology, size_t n_entries,
+                    struct err *err)
 {
     size_t n = n_entries + 2;
     topology->nodes = arena_calloc(model->arena, n, sizeof(*topology->nodes));

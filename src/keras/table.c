@@ -1,7 +1,8 @@
 /* Table: every layer class, one row per line of layers.def, and the look-up by name.
  *
- * Names in files may carry a package ("Custom>Dense", "Addons>GroupNormalization"). The part after the sign counts only for
- * packages whose classes are those of the table; a user's package may mean anything by the same word. */
+ * Names in files may carry a package ("Custom>Dense", "Addons>GroupNormalization"). The part after the sign
+ * counts only for packages whose classes are those of the table; a user's package may mean anything by the
+ * same word. */
 #include <string.h>
 
 #include "base/buf.h"
@@ -21,7 +22,8 @@ const struct keras_class *const keras_classes[] = {
 };
 const size_t keras_n_classes = KD_COUNT(keras_classes);
 
-static const char *const packages[] = {"Custom>", "Addons>", "keras>", "Vision>", "experimental>", "keras.layers>"};
+static const char *const packages[] = {"Custom>", "Addons>",       "keras>",
+                                       "Vision>", "experimental>", "keras.layers>"};
 
 static bool has_name(const struct keras_class *class, const char *name)
 {

@@ -2,7 +2,8 @@
  *
  *   config.layers ──► children (layers)      nodes: one per call of a child, arguments as trees whose
  *   inbound_nodes ──► nodes, references      tensors are references to (node, output)
- *   input_layers, output_layers ──► ports    order: the nodes that the outputs need, each behind what it reads
+ *   input_layers, output_layers ──► ports    order: the nodes that the outputs need, each behind what it
+ * reads
  */
 #ifndef KD_KERAS_TOPOLOGY_H
 #define KD_KERAS_TOPOLOGY_H
@@ -61,11 +62,12 @@ struct keras_input {
 };
 
 /* ---- input.c ---- */
-/* Reads batch_input_shape or batch_shape (and dtype) of any layer's config; false if there is none. Sticky error
- * of `layer` for a malformed one. */
+/* Reads batch_input_shape or batch_shape (and dtype) of any layer's config; false if there is none. Sticky
+ * error of `layer` for a malformed one. */
 bool keras_input_read(struct keras_layer *layer, const cJSON *config, struct keras_input *ret);
 /* What is known of the i-th input of a model: from its InputLayer, its first layer, or the models inside. */
-bool keras_input_of(const struct keras_layer *model, size_t i, struct keras_input *ret, const char **ret_name);
+bool keras_input_of(const struct keras_layer *model, size_t i, struct keras_input *ret,
+                    const char **ret_name);
 
 /* ---- args.c ---- */
 struct keras_reader {

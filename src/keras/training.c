@@ -1,5 +1,6 @@
-/* Training: what the file says about how the model was trained. Serving needs none of it; people look for it: optimizer
- * and hyper-parameters, how far it came (iterations), loss and metrics, and which slots the file still holds. */
+/* Training: what the file says about how the model was trained. Serving needs none of it; people look for it:
+ * optimizer and hyper-parameters, how far it came (iterations), loss and metrics, and which slots the file
+ * still holds. */
 #include <string.h>
 
 #include "base/str.h"

@@ -1,8 +1,8 @@
 /* Weights: slots that parse() declares, and the constants that lower() makes of them.
  *
- * float32 arrays are lent to the graph straight from the mapped image; every other type is converted once to the
- * storage form (float, int64_t). The constant is kept in the slot: a layer that is called twice packs its weights
- * once. Shapes are checked here, at the only place where both sides are known. */
+ * float32 arrays are lent to the graph straight from the mapped image; every other type is converted once to
+ * the storage form (float, int64_t). The constant is kept in the slot: a layer that is called twice packs its
+ * weights once. Shapes are checked here, at the only place where both sides are known. */
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,7 +113,8 @@ static bool fits(const struct shape *expected, const struct shape *found)
     return expected->rank < 0 || (expected->rank == found->rank && shape_compatible(expected, found));
 }
 
-engine_value keras_weight(const struct keras_layer *layer, struct keras_call *call, const char *kind, int rank, ...)
+engine_value keras_weight(const struct keras_layer *layer, struct keras_call *call, const char *kind,
+                          int rank, ...)
 {
     struct keras_weight *slot = find_slot(layer, kind);
     struct shape expected = {.rank = rank};
@@ -128,9 +129,9 @@ engine_value keras_weight(const struct keras_layer *layer, struct keras_call *ca
     if (!slot->saved || !slot->saved->data)
         return engine_graph_fail(call->graph, KD_EFORMAT, "weight '%s' is not in the file", kind);
     if (!fits(&expected, &slot->saved->shape))
-        return engine_graph_fail(call->graph, KD_EFORMAT, "weight '%s': expected shape %s, found %s in the file",
-                                 kind, shape_text(&expected, want, sizeof(want)),
-                                 shape_text(&slot->saved->shape, have, sizeof(have)));
+        return engine_graph_fail(
+            call->graph, KD_EFORMAT, "weight '%s': expected shape %s, found %s in the file", kind,
+            shape_text(&expected, want, sizeof(want)), shape_text(&slot->saved->shape, have, sizeof(have)));
     if (slot->constant == ENGINE_NONE)
         slot->constant = make_constant(layer, call->graph, slot->saved);
     return slot->constant;

@@ -1,4 +1,5 @@
-/* Weights: conversions of saved arrays from the forms of old eras, for layers' convert() hooks and the core. */
+/* Weights: conversions of saved arrays from the forms of old eras, for layers' convert() hooks and the core.
+ */
 #ifndef KD_KERAS_WEIGHTS_H
 #define KD_KERAS_WEIGHTS_H
 
@@ -12,18 +13,19 @@ int keras_weights_convert(struct keras_build *build, struct keras_layer *layer, 
 /* bind_archive.c: keras_bind for the Keras 3 layout, where arrays are filed by path. */
 int keras_bind_archive(struct keras_build *build, struct keras_layer *root, struct err *err);
 
-/* Helpers for hooks: new tensors in the model's arena, named and typed like the source; NULL if out of memory. Float types of
- * any width become float32. */
+/* Helpers for hooks: new tensors in the model's arena, named and typed like the source; NULL if out of
+ * memory. Float types of any width become float32. */
 
 /* Result axis i is source axis permutation[i]. */
-const struct image_tensor *keras_weights_transpose(struct keras_build *build, const struct image_tensor *tensor,
-                                                   const int *permutation);
+const struct image_tensor *keras_weights_transpose(struct keras_build *build,
+                                                   const struct image_tensor *tensor, const int *permutation);
 /* Same elements, another shape of the same size. */
 const struct image_tensor *keras_weights_reshape(struct keras_build *build, const struct image_tensor *tensor,
                                                  const struct shape *shape);
 /* Along the last axis; all shapes agree but for it (checked: NULL with err set). */
-const struct image_tensor *keras_weights_concat(struct keras_build *build, const struct image_tensor *const *tensors,
-                                                size_t n, struct err *err);
+const struct image_tensor *keras_weights_concat(struct keras_build *build,
+                                                const struct image_tensor *const *tensors, size_t n,
+                                                struct err *err);
 /* Reverses all axes but the last two (a true convolution's kernel for a correlation). */
 const struct image_tensor *keras_weights_flip(struct keras_build *build, const struct image_tensor *tensor);
 /* A new float32 tensor; *ret_data is to be filled. */

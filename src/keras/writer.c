@@ -1,6 +1,6 @@
-/* Writer: which Keras wrote the file. Where generations compute differently, the writer decides, so the version is read
- * once, here: from the file's root, else from the weights, else from the architecture's own JSON, else guessed by words
- * that only one generation used. */
+/* Writer: which Keras wrote the file. Where generations compute differently, the writer decides, so the
+ * version is read once, here: from the file's root, else from the weights, else from the architecture's own
+ * JSON, else guessed by words that only one generation used. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,7 +66,8 @@ void keras_writer_read(struct keras_build *build, const cJSON *config)
     writer->family = family_by_words(content->model_config);
     writer->major = major[writer->family];
     writer->minor = minor[writer->family];
-    keras_warn(build, NULL, "the file does not say which Keras wrote it; read as one of version %d", writer->major);
+    keras_warn(build, NULL, "the file does not say which Keras wrote it; read as one of version %d",
+               writer->major);
 }
 
 bool keras_since(const struct keras_writer *writer, enum keras_family family, int major, int minor)

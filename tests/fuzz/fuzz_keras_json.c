@@ -1,5 +1,5 @@
-/* fuzz_keras_json: a hostile model_config, through parsing, binding, lowering, compiling and planning. The image holds no
- * weights; models without any go all the way. */
+/* fuzz_keras_json: a hostile model_config, through parsing, binding, lowering, compiling and planning. The
+ * image holds no weights; models without any go all the way. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>

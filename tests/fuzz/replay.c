@@ -1,5 +1,6 @@
-/* replay: runs a fuzz target over a corpus without a fuzzer, and over simple mutations of each file: cut short, one byte
- * changed, one piece doubled. The mutations come from a fixed sequence, so a failure comes back.
+/* replay: runs a fuzz target over a corpus without a fuzzer, and over simple mutations of each file: cut
+ * short, one byte changed, one piece doubled. The mutations come from a fixed sequence, so a failure comes
+ * back.
  *
  * usage: fuzz_x [-n MUTATIONS] FILE-OR-DIRECTORY ... ; "@" stands for $KERASD_SRCDIR */
 #include <dirent.h>

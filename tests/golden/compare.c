@@ -1,4 +1,5 @@
-/* Compare: see compare.h. Elements are read byte by byte from the data file, whose types are those of NumPy. */
+/* Compare: see compare.h. Elements are read byte by byte from the data file, whose types are those of NumPy.
+ */
 #include "golden/compare.h"
 
 #include <math.h>
@@ -62,7 +63,8 @@ static void read_strings(const cJSON *entry, int64_t first, int64_t n, struct st
         to[i] = (struct str_view){item->valuestring, strlen(item->valuestring)};
 }
 
-static bool read_elements(const cJSON *entry, const struct buf *data, int64_t first, int64_t n, struct tensor *tensor)
+static bool read_elements(const cJSON *entry, const struct buf *data, int64_t first, int64_t n,
+                          struct tensor *tensor)
 {
     if (tensor->dtype == DTYPE_STRING) {
         read_strings(entry, first, n, tensor->data);
@@ -143,21 +145,22 @@ static bool compare_floats(const struct tensor *got, const struct tensor *expect
     return false;
 }
 
-static bool compare_others(const struct tensor *got, const struct tensor *expected, int64_t n, char *text, size_t size)
+static bool compare_others(const struct tensor *got, const struct tensor *expected, int64_t n, char *text,
+                           size_t size)
 {
     const struct str_view *a = got->data, *b = expected->data;
     for (int64_t i = 0; i < n; i++) {
         if (expected->dtype == DTYPE_STRING) {
             if (a[i].length == b[i].length && memcmp(a[i].data, b[i].data, a[i].length) == 0)
                 continue;
-            snprintf(text, size, "element %lld is '%.*s', expected '%.*s'", (long long)i, (int)a[i].length, a[i].data,
-                     (int)b[i].length, b[i].data);
+            snprintf(text, size, "element %lld is '%.*s', expected '%.*s'", (long long)i, (int)a[i].length,
+                     a[i].data, (int)b[i].length, b[i].data);
             return false;
         }
         if (tensor_i64(got)[i] == tensor_i64(expected)[i])
             continue;
-        snprintf(text, size, "element %lld is %lld, expected %lld", (long long)i, (long long)tensor_i64(got)[i],
-                 (long long)tensor_i64(expected)[i]);
+        snprintf(text, size, "element %lld is %lld, expected %lld", (long long)i,
+                 (long long)tensor_i64(got)[i], (long long)tensor_i64(expected)[i]);
         return false;
     }
     return true;

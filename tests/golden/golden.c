@@ -2,10 +2,12 @@
  *
  *   cases/<environment>/<family>.json ─► model file ─► load_file ─► keras_build ─► engine ─► compare
  *
- * Each case is built with and without fusion, run with the batch as it is, and row by row where rows do not depend on each
- * other. Several cases run at once in child processes, so that a crash costs one case, not the report.
+ * Each case is built with and without fusion, run with the batch as it is, and row by row where rows do not
+ * depend on each other. Several cases run at once in child processes, so that a crash costs one case, not the
+ * report.
  *
- * usage: golden [--report] [--verbose] [TEXT ...]   only cases whose environment/family/name contains one of the texts */
+ * usage: golden [--report] [--verbose] [TEXT ...]   only cases whose environment/family/name contains one of
+ * the texts */
 #include <cjson/cJSON.h>
 #include <glob.h>
 #include <libgen.h>
@@ -121,8 +123,8 @@ static int execute(struct run *run, struct err *err)
 
 /* ---- comparing ---- */
 
-static void check_outputs(const struct manifest *manifest, const cJSON *set, const struct run *run, double tolerance,
-                          int64_t row, const char *what, struct verdict *verdict)
+static void check_outputs(const struct manifest *manifest, const cJSON *set, const struct run *run,
+                          double tolerance, int64_t row, const char *what, struct verdict *verdict)
 {
     const cJSON *entry;
     size_t i = 0;
@@ -139,8 +141,8 @@ static void check_outputs(const struct manifest *manifest, const cJSON *set, con
             fail(verdict, "the manifest's output %zu is malformed", i);
             return;
         }
-        if (!golden_compare(&run->outputs[i], &expected, golden_scale(entry, &manifest->data), tolerance, &error, text,
-                            sizeof(text)))
+        if (!golden_compare(&run->outputs[i], &expected, golden_scale(entry, &manifest->data), tolerance,
+                            &error, text, sizeof(text)))
             fail(verdict, "%s: output '%s': %s", what, string_of(entry, "name"), text);
         if (error > verdict->worst || isnan(error))
             verdict->worst = error;
@@ -176,8 +178,8 @@ static void check_inputs(const struct run *run, struct verdict *verdict)
                  dtype_name(engine_input_dtype(run->engine, i)), dtype_name(run->inputs[i].dtype));
 }
 
-static void run_set(const struct manifest *manifest, const cJSON *set, struct run *run, double tolerance, int64_t row,
-                    const char *what, struct verdict *verdict)
+static void run_set(const struct manifest *manifest, const cJSON *set, struct run *run, double tolerance,
+                    int64_t row, const char *what, struct verdict *verdict)
 {
     struct err err = {0};
     if (read_inputs(manifest, set, row, run) != 0) {
@@ -199,8 +201,8 @@ static int64_t batch_of(const cJSON *set)
     return cJSON_GetArraySize(shape) > 0 ? (int64_t)shape->child->valuedouble : 1;
 }
 
-static void run_model(const struct manifest *manifest, const cJSON *item, struct keras_model *model, const char *what,
-                      struct verdict *verdict)
+static void run_model(const struct manifest *manifest, const cJSON *item, struct keras_model *model,
+                      const char *what, struct verdict *verdict)
 {
     struct run run = {.engine = keras_model_engine(model), .worker = engine_worker_new()};
     double tolerance = member(item, "tolerance")->valuedouble;
@@ -215,7 +217,8 @@ static void run_model(const struct manifest *manifest, const cJSON *item, struct
         snprintf(text, sizeof(text), "%s, batch of %lld", what, (long long)batch);
         run_set(manifest, set, &run, tolerance, -1, text, verdict);
         for (int64_t row = 0; row < batch && batch > 1 && !cJSON_IsTrue(member(item, "mixes_rows")); row++) {
-            snprintf(text, sizeof(text), "%s, row %lld of %lld alone", what, (long long)row, (long long)batch);
+            snprintf(text, sizeof(text), "%s, row %lld of %lld alone", what, (long long)row,
+                     (long long)batch);
             run_set(manifest, set, &run, tolerance, row, text, verdict);
         }
     }
@@ -398,7 +401,8 @@ static bool read_manifest(const char *path, struct manifest *ret)
     buf_init(&text, MAX_FILE);
     snprintf(folder, sizeof(folder), "%s", path);
     dirname(folder);
-    if (fd_read_file(path, &text, &err) != 0 || !(ret->json = cJSON_ParseWithLength(text.data, text.length))) {
+    if (fd_read_file(path, &text, &err) != 0 ||
+        !(ret->json = cJSON_ParseWithLength(text.data, text.length))) {
         fprintf(stderr, "%s: %s\n", path, err.text[0] ? err.text : "not JSON");
         return false;
     }

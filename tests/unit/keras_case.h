@@ -41,7 +41,8 @@ static inline void case_begin(const char *config, const char *version)
     image_writer_kind(case_writer, IMAGE_MODEL, false);
     CU_ASSERT_EQUAL(image_writer_text(case_writer, IMAGE_MODEL_CONFIG, config, strlen(config), &err), 0);
     for (int i = 0; version && i < 2; i++)
-        image_writer_text(case_writer, i ? IMAGE_WEIGHTS_VERSION : IMAGE_KERAS_VERSION, version, strlen(version), &err);
+        image_writer_text(case_writer, i ? IMAGE_WEIGHTS_VERSION : IMAGE_KERAS_VERSION, version,
+                          strlen(version), &err);
 }
 
 static inline void case_backend(const char *backend)
@@ -61,8 +62,9 @@ static inline void case_weight(const char *name, struct shape shape, const float
 {
     struct err err;
     size_t index = 0;
-    CU_ASSERT_EQUAL_FATAL(image_writer_tensor(case_writer, IMAGE_SECTION_LAYERS, name, DTYPE_FLOAT32, &shape, true,
-                                              &index, &err), 0);
+    CU_ASSERT_EQUAL_FATAL(image_writer_tensor(case_writer, IMAGE_SECTION_LAYERS, name, DTYPE_FLOAT32, &shape,
+                                              true, &index, &err),
+                          0);
     case_weights[case_n_weights].index = index;
     case_weights[case_n_weights++].data = data;
 }
@@ -117,7 +119,8 @@ static inline void case_refused(const char *config, const char *version, const c
     case_end(model);
 }
 
-/* Runs float inputs of the given shapes; at most `room` values of output `which`. Returns the number of values, 0 on failure. */
+/* Runs float inputs of the given shapes; at most `room` values of output `which`. Returns the number of
+ * values, 0 on failure. */
 static inline size_t case_run(struct keras_model *model, const struct shape *shapes, const float *const *data,
                               size_t which, float *ret, size_t room)
 {
@@ -158,8 +161,8 @@ static inline size_t case_run(struct keras_model *model, const struct shape *sha
 }
 
 /* One input, first output. */
-static inline void case_expect(struct keras_model *model, struct shape shape, const float *x, const float *expected,
-                               size_t n)
+static inline void case_expect(struct keras_model *model, struct shape shape, const float *x,
+                               const float *expected, size_t n)
 {
     float got[64] = {0};
     const float *data[] = {x};

@@ -1,23 +1,31 @@
 /* keras: which saved array goes to which weight, in every order that Keras writes. */
 #include "keras_case.h"
 
-#define INPUT "{\"class_name\": \"InputLayer\", \"config\": {\"batch_input_shape\": [null, 1], \"dtype\": \"float32\", " \
-              "\"name\": \"x\"}, \"name\": \"x\", \"inbound_nodes\": []}"
-#define DENSE(name, trainable, from) \
-    "{\"class_name\": \"Dense\", \"config\": {\"name\": \"" name "\", \"trainable\": " trainable ", \"units\": 1}, " \
+#define INPUT                                                                                                \
+    "{\"class_name\": \"InputLayer\", \"config\": {\"batch_input_shape\": [null, 1], \"dtype\": "            \
+    "\"float32\", "                                                                                          \
+    "\"name\": \"x\"}, \"name\": \"x\", \"inbound_nodes\": []}"
+#define DENSE(name, trainable, from)                                                                         \
+    "{\"class_name\": \"Dense\", \"config\": {\"name\": \"" name "\", \"trainable\": " trainable             \
+    ", \"units\": 1}, "                                                                                      \
     "\"name\": \"" name "\", \"inbound_nodes\": [[[\"" from "\", 0, 0, {}]]]}"
-#define NORM(name, trainable, from) \
-    "{\"class_name\": \"BatchNormalization\", \"config\": {\"name\": \"" name "\", \"trainable\": " trainable ", " \
-    "\"axis\": [1], \"epsilon\": 0.0}, \"name\": \"" name "\", \"inbound_nodes\": [[[\"" from "\", 0, 0, {}]]]}"
+#define NORM(name, trainable, from)                                                                          \
+    "{\"class_name\": \"BatchNormalization\", \"config\": {\"name\": \"" name                                \
+    "\", \"trainable\": " trainable ", "                                                                     \
+    "\"axis\": [1], \"epsilon\": 0.0}, \"name\": \"" name "\", \"inbound_nodes\": [[[\"" from                \
+    "\", 0, 0, {}]]]}"
 /* x -> Dense a -> BatchNormalization n -> Dense b, as a model inside a model. */
-#define NESTED(model_keys, a, n, b) \
-    "{\"class_name\": \"Functional\", \"config\": {\"name\": \"outer\", \"layers\": [" INPUT ", " \
-    "{\"class_name\": \"Functional\", \"config\": {\"name\": \"inner\"" model_keys ", \"layers\": [" INPUT ", " \
-    DENSE("a", a, "x") ", " NORM("n", n, "a") ", " DENSE("b", b, "n") "], \"input_layers\": [[\"x\", 0, 0]], " \
-    "\"output_layers\": [[\"b\", 0, 0]]}, \"name\": \"inner\", \"inbound_nodes\": [[[\"x\", 0, 0, {}]]]}], " \
-    "\"input_layers\": [[\"x\", 0, 0]], \"output_layers\": [[\"inner\", 1, 0]]}}"
+#define NESTED(model_keys, a, n, b)                                                                          \
+    "{\"class_name\": \"Functional\", \"config\": {\"name\": \"outer\", \"layers\": [" INPUT ", "            \
+    "{\"class_name\": \"Functional\", \"config\": {\"name\": \"inner\"" model_keys ", \"layers\": [" INPUT   \
+    ", " DENSE("a", a, "x") ", " NORM("n", n, "a") ", " DENSE(                                               \
+        "b", b, "n") "], \"input_layers\": [[\"x\", 0, 0]], "                                                \
+                     "\"output_layers\": [[\"b\", 0, 0]]}, \"name\": \"inner\", \"inbound_nodes\": "         \
+                     "[[[\"x\", 0, 0, {}]]]}], "                                                             \
+                     "\"input_layers\": [[\"x\", 0, 0]], \"output_layers\": [[\"inner\", 1, 0]]}}"
 
-static const float a_kernel[] = {2}, a_bias[] = {1}, gamma_[] = {3}, beta[] = {-1}, mean[] = {1}, variance[] = {4};
+static const float a_kernel[] = {2}, a_bias[] = {1}, gamma_[] = {3}, beta[] = {-1}, mean[] = {1},
+                   variance[] = {4};
 static const float b_kernel[] = {10}, b_bias[] = {5};
 /* ((2 x + 1 - 1) / 2 * 3 - 1) * 10 + 5 at x = 1 is 25. */
 static const float x[] = {1}, y[] = {25};
@@ -42,7 +50,8 @@ static struct keras_model *built(const char *config, const char *version, const 
     for (size_t i = 0; i < n; i++) {
         char name[32];
         snprintf(name, sizeof(name), "param_%zu", i);
-        case_weight(named ? arrays[i]->name : name, shape_of(arrays[i]->rank, (int64_t)1, (int64_t)1), arrays[i]->data);
+        case_weight(named ? arrays[i]->name : name, shape_of(arrays[i]->rank, (int64_t)1, (int64_t)1),
+                    arrays[i]->data);
     }
     return case_build(NULL, err);
 }
@@ -114,24 +123,28 @@ static void test_counts_and_shapes(void)
     CU_ASSERT_PTR_NULL(model);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "holds 7 arrays, expected 8 (kernel, bias, gamma"));
     case_end(model);
-    case_begin("{\"class_name\": \"Sequential\", \"config\": [{\"class_name\": \"Dense\", \"config\": {\"name\": \"a\", "
-               "\"batch_input_shape\": [null, 1], \"units\": 1}}]}", "2.15.0");
+    case_begin("{\"class_name\": \"Sequential\", \"config\": [{\"class_name\": \"Dense\", \"config\": "
+               "{\"name\": \"a\", "
+               "\"batch_input_shape\": [null, 1], \"units\": 1}}]}",
+               "2.15.0");
     case_layer("a");
     case_weight("a/kernel:0", shape_of(2, (int64_t)1, (int64_t)1), a_kernel);
     case_weight("a/bias:0", shape_of(1, (int64_t)3), wide);
     model = case_build(NULL, &err);
     CU_ASSERT_PTR_NULL(model);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "layer 'a' (Dense): weight 'bias': expected shape (1,), found (3,)"));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(err.text, "layer 'a' (Dense): weight 'bias': expected shape (1,), found (3,)"));
     case_end(model);
 }
 
 /* Weights of a model with other layer names: in order, leaving out what has no arrays. */
 static void test_in_order(void)
 {
-    static const char config[] =
-        "{\"class_name\": \"Sequential\", \"config\": [{\"class_name\": \"Dense\", \"config\": {\"name\": \"a\", "
-        "\"batch_input_shape\": [null, 1], \"units\": 1}}, {\"class_name\": \"ReLU\", \"config\": {\"name\": \"r\"}}, "
-        "{\"class_name\": \"Dense\", \"config\": {\"name\": \"b\", \"units\": 1}}]}";
+    static const char config[] = "{\"class_name\": \"Sequential\", \"config\": [{\"class_name\": \"Dense\", "
+                                 "\"config\": {\"name\": \"a\", "
+                                 "\"batch_input_shape\": [null, 1], \"units\": 1}}, {\"class_name\": "
+                                 "\"ReLU\", \"config\": {\"name\": \"r\"}}, "
+                                 "{\"class_name\": \"Dense\", \"config\": {\"name\": \"b\", \"units\": 1}}]}";
     static const float expected[] = {35};
     struct err err;
     case_begin(config, "2.15.0");
@@ -155,12 +168,13 @@ static void test_in_order(void)
     case_end(NULL);
 }
 
-#define CONV(class_name, keys) \
-    "{\"class_name\": \"Sequential\", \"config\": [{\"class_name\": \"" class_name "\", \"config\": {\"name\": \"c\", " \
-    keys "}}]}"
+#define CONV(class_name, keys)                                                                               \
+    "{\"class_name\": \"Sequential\", \"config\": [{\"class_name\": \"" class_name                           \
+    "\", \"config\": {\"name\": \"c\", " keys "}}]}"
 
 static void check_kernel(const char *config, const char *version, const char *backend, struct shape kernel,
-                         const float *numbers, struct shape in, const float *input, const float *expected, size_t n)
+                         const float *numbers, struct shape in, const float *input, const float *expected,
+                         size_t n)
 {
     struct err err = {0};
     case_begin(config, version);
@@ -176,12 +190,14 @@ static void check_kernel(const char *config, const char *version, const char *ba
     case_end(model);
 }
 
-/* A kernel of 2 steps over 1 channel: 1, 10. Theano flips it; Keras 1 stores it as (2, 1, 1, 1) or (1, 1, 2, 1). */
+/* A kernel of 2 steps over 1 channel: 1, 10. Theano flips it; Keras 1 stores it as (2, 1, 1, 1) or (1, 1, 2,
+ * 1). */
 static void test_old_kernels(void)
 {
     static const float kernel[] = {1, 10}, input[] = {1, 2, 3}, plain[] = {21, 32}, flipped[] = {12, 23};
-    static const char k2[] = CONV("Conv1D", "\"batch_input_shape\": [null, 3, 1], \"filters\": 1, \"kernel_size\": [2], "
-                                            "\"use_bias\": false");
+    static const char k2[] =
+        CONV("Conv1D", "\"batch_input_shape\": [null, 3, 1], \"filters\": 1, \"kernel_size\": [2], "
+                       "\"use_bias\": false");
     static const char k1[] = CONV("Convolution1D", "\"batch_input_shape\": [null, 3, 1], \"nb_filter\": 1, "
                                                    "\"filter_length\": 2, \"bias\": false");
     const struct shape in = shape_of(3, (int64_t)1, (int64_t)3, (int64_t)1);
@@ -189,8 +205,10 @@ static void test_old_kernels(void)
     check_kernel(k2, "2.2.4", "tensorflow", three, kernel, in, input, plain, 2);
     check_kernel(k2, "2.2.4", "theano", three, kernel, in, input, flipped, 2);
     check_kernel(k2, "3.1.0", "theano", three, kernel, in, input, plain, 2);
-    check_kernel(k1, "1.2.2", NULL, shape_of(4, (int64_t)2, (int64_t)1, (int64_t)1, (int64_t)1), kernel, in, input, plain, 2);
-    check_kernel(k1, "1.0.8", NULL, shape_of(4, (int64_t)1, (int64_t)1, (int64_t)2, (int64_t)1), kernel, in, input, plain, 2);
+    check_kernel(k1, "1.2.2", NULL, shape_of(4, (int64_t)2, (int64_t)1, (int64_t)1, (int64_t)1), kernel, in,
+                 input, plain, 2);
+    check_kernel(k1, "1.0.8", NULL, shape_of(4, (int64_t)1, (int64_t)1, (int64_t)2, (int64_t)1), kernel, in,
+                 input, plain, 2);
 }
 
 /* Keras 1, channels first: stored (filters, in, rows, columns). Picture 2 x 2 of 2 channels, kernel 1 x 2. */
@@ -198,8 +216,9 @@ static void test_channels_first_kernel(void)
 {
     static const float kernel[] = {1, 10, 100, 1000}, input[] = {1, 2, 3, 4, 5, 6, 7, 8};
     static const float expected[] = {1 + 20 + 500 + 6000, 3 + 40 + 700 + 8000};
-    check_kernel(CONV("Convolution2D", "\"batch_input_shape\": [null, 2, 2, 2], \"nb_filter\": 1, \"nb_row\": 1, "
-                                       "\"nb_col\": 2, \"dim_ordering\": \"th\", \"bias\": false"),
+    check_kernel(CONV("Convolution2D",
+                      "\"batch_input_shape\": [null, 2, 2, 2], \"nb_filter\": 1, \"nb_row\": 1, "
+                      "\"nb_col\": 2, \"dim_ordering\": \"th\", \"bias\": false"),
                  "1.1.0", NULL, shape_of(4, (int64_t)1, (int64_t)2, (int64_t)1, (int64_t)2), kernel,
                  shape_of(4, (int64_t)1, (int64_t)2, (int64_t)2, (int64_t)2), input, expected, 2);
 }

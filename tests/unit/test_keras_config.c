@@ -4,9 +4,12 @@
 #include "keras/json.h"
 #include "keras/layer.h"
 
-#define SEQUENTIAL(layers) "{\"class_name\": \"Sequential\", \"config\": {\"name\": \"s\", \"layers\": [" layers "]}}"
-#define INPUT "{\"class_name\": \"InputLayer\", \"config\": {\"batch_input_shape\": [null, 3], \"dtype\": \"float32\", " \
-              "\"name\": \"x\"}}, "
+#define SEQUENTIAL(layers)                                                                                   \
+    "{\"class_name\": \"Sequential\", \"config\": {\"name\": \"s\", \"layers\": [" layers "]}}"
+#define INPUT                                                                                                \
+    "{\"class_name\": \"InputLayer\", \"config\": {\"batch_input_shape\": [null, 3], \"dtype\": "            \
+    "\"float32\", "                                                                                          \
+    "\"name\": \"x\"}}, "
 #define LAYER(name, config) "{\"class_name\": \"" name "\", \"config\": {\"name\": \"layer\", " config "}}"
 
 static cJSON *parsed(const char *text)
@@ -57,8 +60,8 @@ static void test_json_strings(void)
 
 static void test_json_refuses(void)
 {
-    static const char *const wrong[] = {"", "{", "[1,]", "[Nan]", "[1 2]", "{\"a\": 1} x", "[-]", "[1.2.3]", "\"a",
-                                        "[\"\\ud800\"]"};
+    static const char *const wrong[] = {"",    "{",       "[1,]", "[Nan]",        "[1 2]", "{\"a\": 1} x",
+                                        "[-]", "[1.2.3]", "\"a",  "[\"\\ud800\"]"};
     char deep[2 * KERAS_JSON_MAX_DEPTH + 8];
     struct err err;
     cJSON *json = NULL;
@@ -77,8 +80,9 @@ static void test_json_refuses(void)
 
 static void test_json_wrappers(void)
 {
-    cJSON *json = parsed("[{\"type\": \"ndarray\", \"value\": 0.3}, {\"class_name\": \"__tuple__\", \"items\": [1, 2]}, "
-                         "{\"class_name\": \"__numpy__\", \"config\": {\"value\": [4], \"dtype\": \"float32\"}}, 7]");
+    cJSON *json = parsed(
+        "[{\"type\": \"ndarray\", \"value\": 0.3}, {\"class_name\": \"__tuple__\", \"items\": [1, 2]}, "
+        "{\"class_name\": \"__numpy__\", \"config\": {\"value\": [4], \"dtype\": \"float32\"}}, 7]");
     double number;
     CU_ASSERT(keras_json_number(keras_json_unwrap(json->child), &number) && number == 0.3);
     CU_ASSERT_EQUAL(cJSON_GetArraySize(keras_json_unwrap(json->child->next)), 2);
@@ -92,7 +96,8 @@ static void test_table(void)
     CU_ASSERT_PTR_NOT_NULL(keras_class_find("Dense"));
     CU_ASSERT_PTR_EQUAL(keras_class_find("MaxPool2D"), keras_class_find("MaxPooling2D"));
     CU_ASSERT_PTR_EQUAL(keras_class_find("Convolution2D"), keras_class_find("Conv2D"));
-    CU_ASSERT_PTR_EQUAL(keras_class_find("Addons>GroupNormalization"), keras_class_find("GroupNormalization"));
+    CU_ASSERT_PTR_EQUAL(keras_class_find("Addons>GroupNormalization"),
+                        keras_class_find("GroupNormalization"));
     CU_ASSERT_PTR_NULL(keras_class_find("mine>Dense"));
     CU_ASSERT_PTR_NULL(keras_class_find("dense"));
     CU_ASSERT_PTR_NOT_EQUAL(keras_class_find("Add"), keras_operation_find("Add"));
@@ -113,11 +118,13 @@ struct refusal {
 static void test_getter_errors(void)
 {
     static const struct refusal cases[] = {
-        {SEQUENTIAL(INPUT LAYER("Dense", "\"units\": \"many\"")), {"layer 'layer' (Dense): config key 'units': expected an integer, found \"many\""}},
+        {SEQUENTIAL(INPUT LAYER("Dense", "\"units\": \"many\"")),
+         {"layer 'layer' (Dense): config key 'units': expected an integer, found \"many\""}},
         {SEQUENTIAL(INPUT LAYER("Dense", "\"units\": 0")), {"'units'", "at least 1", "found 0"}},
         {SEQUENTIAL(INPUT LAYER("Dense", "\"units\": 2.5")), {"'units'", "an integer", "2.5"}},
         {SEQUENTIAL(INPUT LAYER("Dense", "\"units\": 2, \"use_bias\": []")), {"'use_bias'", "true or false"}},
-        {SEQUENTIAL(INPUT LAYER("Dense", "\"units\": 2, \"activation\": \"warp\"")), {"'activation'", "warp"}},
+        {SEQUENTIAL(INPUT LAYER("Dense", "\"units\": 2, \"activation\": \"warp\"")),
+         {"'activation'", "warp"}},
         {SEQUENTIAL(INPUT LAYER("Dense", "\"units\": 2, \"activation\": 3")), {"'activation'"}},
         {SEQUENTIAL(INPUT LAYER("Conv2D", "\"kernel_size\": [3, 3, 3]")), {"'kernel_size'", "list of 2"}},
         {SEQUENTIAL(INPUT LAYER("Conv2D", "\"padding\": \"full\"")), {"'padding'", "valid, same", "full"}},
@@ -127,8 +134,10 @@ static void test_getter_errors(void)
         {SEQUENTIAL(INPUT LAYER("ZeroPadding2D", "\"padding\": [[1, 2], [3]]")), {"'padding'", "pair"}},
         {SEQUENTIAL(INPUT LAYER("ReLU", "\"max_value\": \"six\"")), {"'max_value'", "a number", "six"}},
         {SEQUENTIAL(INPUT LAYER("BatchNormalization", "\"mode\": 2")), {"'mode'"}},
-        {SEQUENTIAL(INPUT LAYER("Dense", "\"units\": 2, \"dtype\": \"int4_from_float32\"")), {"int4_from_float32"}},
-        {SEQUENTIAL(INPUT LAYER("Dense", "\"units\": 2, \"dtype\": {\"class_name\": \"QuantizedDTypePolicy\"}")),
+        {SEQUENTIAL(INPUT LAYER("Dense", "\"units\": 2, \"dtype\": \"int4_from_float32\"")),
+         {"int4_from_float32"}},
+        {SEQUENTIAL(
+             INPUT LAYER("Dense", "\"units\": 2, \"dtype\": {\"class_name\": \"QuantizedDTypePolicy\"}")),
          {"QuantizedDTypePolicy"}},
         {SEQUENTIAL(INPUT LAYER("MyLayer", "\"a\": 1")), {"layer 'layer' (MyLayer)", "custom class"}},
         {SEQUENTIAL(INPUT LAYER("mine>Dense", "\"units\": 1")), {"mine>Dense", "custom class"}},
@@ -150,8 +159,10 @@ static float activation_of(const char *activation, const char *version, float x)
     const float *data[] = {in};
     struct shape shape = shape_of(2, (int64_t)1, (int64_t)1);
     float got[2] = {NAN, NAN};
-    snprintf(config, sizeof(config), SEQUENTIAL("{\"class_name\": \"Activation\", \"config\": {\"name\": \"a\", "
-             "\"batch_input_shape\": [null, 1], \"activation\": %s}}"), activation);
+    snprintf(config, sizeof(config),
+             SEQUENTIAL("{\"class_name\": \"Activation\", \"config\": {\"name\": \"a\", "
+                        "\"batch_input_shape\": [null, 1], \"activation\": %s}}"),
+             activation);
     case_begin(config, version);
     struct keras_model *model = case_build(NULL, &err);
     CU_ASSERT_PTR_NOT_NULL_FATAL(model);
@@ -167,13 +178,21 @@ static void test_activations(void)
     CU_ASSERT_DOUBLE_EQUAL(activation_of("\"hard_sigmoid\"", "3.1.0", 1), 4.0 / 6, 1e-6);
     CU_ASSERT_DOUBLE_EQUAL(activation_of("\"leaky_relu\"", "2.15.0", -1), -0.2, 1e-6);
     CU_ASSERT_DOUBLE_EQUAL(activation_of("\"LeakyReLU\"", "2.15.0", -1), -0.3, 1e-6);
-    CU_ASSERT_DOUBLE_EQUAL(activation_of("{\"class_name\": \"LeakyReLU\", \"config\": {\"name\": \"l\", \"alpha\": 0.5}}",
-                                         "2.15.0", -1), -0.5, 1e-6);
-    CU_ASSERT_DOUBLE_EQUAL(activation_of("{\"class_name\": \"LeakyReLU\", \"config\": {\"name\": \"l\", \"alpha\": "
-                                         "{\"type\": \"ndarray\", \"value\": 0.25}}}", "2.0.5", -1), -0.25, 1e-6);
+    CU_ASSERT_DOUBLE_EQUAL(
+        activation_of("{\"class_name\": \"LeakyReLU\", \"config\": {\"name\": \"l\", \"alpha\": 0.5}}",
+                      "2.15.0", -1),
+        -0.5, 1e-6);
+    CU_ASSERT_DOUBLE_EQUAL(
+        activation_of("{\"class_name\": \"LeakyReLU\", \"config\": {\"name\": \"l\", \"alpha\": "
+                      "{\"type\": \"ndarray\", \"value\": 0.25}}}",
+                      "2.0.5", -1),
+        -0.25, 1e-6);
     CU_ASSERT_DOUBLE_EQUAL(activation_of("\"Custom>relu6\"", "2.15.0", 9), 6, 1e-6);
-    CU_ASSERT_DOUBLE_EQUAL(activation_of("{\"module\": \"builtins\", \"class_name\": \"function\", \"config\": \"relu\", "
-                                         "\"registered_name\": \"function\"}", "3.1.0", -2), 0, 0);
+    CU_ASSERT_DOUBLE_EQUAL(
+        activation_of("{\"module\": \"builtins\", \"class_name\": \"function\", \"config\": \"relu\", "
+                      "\"registered_name\": \"function\"}",
+                      "3.1.0", -2),
+        0, 0);
     CU_ASSERT_DOUBLE_EQUAL(activation_of("\"gelu\"", "2.15.0", 1), 0.841345, 1e-5);
     CU_ASSERT_DOUBLE_EQUAL(activation_of("null", "2.15.0", -3), -3, 0);
     CU_ASSERT_DOUBLE_EQUAL(activation_of("\"softmax\"", "2.15.0", 5), 1, 1e-6);
@@ -182,7 +201,8 @@ static void test_activations(void)
 static void test_leftovers_warn(void)
 {
     struct err err;
-    case_begin(SEQUENTIAL(INPUT LAYER("Flatten", "\"trainable\": true, \"new_thing\": 7, \"kernel_regularizer\": {\"a\": 1}")),
+    case_begin(SEQUENTIAL(INPUT LAYER(
+                   "Flatten", "\"trainable\": true, \"new_thing\": 7, \"kernel_regularizer\": {\"a\": 1}")),
                "2.15.0");
     struct keras_model *model = case_build(NULL, &err);
     CU_ASSERT_PTR_NOT_NULL_FATAL(model);
@@ -196,10 +216,14 @@ static void test_keras_1(void)
 {
     static const float kernel[] = {1, 2, 3}, bias[] = {10}, x[] = {1, 1, 1}, y[] = {16};
     struct err err;
-    case_begin("{\"class_name\": \"Sequential\", \"config\": [{\"class_name\": \"Dense\", \"config\": {\"name\": \"d\", "
-               "\"output_dim\": 1, \"init\": \"uniform\", \"bias\": true, \"activation\": \"linear\", \"input_dim\": 3, "
-               "\"batch_input_shape\": [null, 3], \"input_dtype\": \"float32\"}}, {\"class_name\": \"Dropout\", "
-               "\"config\": {\"name\": \"o\", \"p\": 0.5}}]}", "1.2.2");
+    case_begin(
+        "{\"class_name\": \"Sequential\", \"config\": [{\"class_name\": \"Dense\", \"config\": {\"name\": "
+        "\"d\", "
+        "\"output_dim\": 1, \"init\": \"uniform\", \"bias\": true, \"activation\": \"linear\", "
+        "\"input_dim\": 3, "
+        "\"batch_input_shape\": [null, 3], \"input_dtype\": \"float32\"}}, {\"class_name\": \"Dropout\", "
+        "\"config\": {\"name\": \"o\", \"p\": 0.5}}]}",
+        "1.2.2");
     case_layer("d");
     case_weight("d_W:0", shape_of(2, (int64_t)3, (int64_t)1), kernel);
     case_weight("d_b:0", shape_of(1, (int64_t)1), bias);
@@ -228,7 +252,8 @@ static void test_policies(void)
     for (size_t i = 0; i < KD_COUNT(cases); i++) {
         char config[1024];
         struct err err;
-        snprintf(config, sizeof(config), SEQUENTIAL(INPUT LAYER("Flatten", "\"dtype\": %s")), cases[i].policy);
+        snprintf(config, sizeof(config), SEQUENTIAL(INPUT LAYER("Flatten", "\"dtype\": %s")),
+                 cases[i].policy);
         case_begin(config, "3.5.0");
         struct keras_model *model = case_build(NULL, &err);
         CU_ASSERT_PTR_NOT_NULL_FATAL(model);

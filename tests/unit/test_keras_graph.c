@@ -4,8 +4,9 @@
 #define KT(name, node, tensor) \
     "{\"class_name\": \"__keras_tensor__\", \"config\": {\"shape\": [null, 2], \"dtype\": \"float32\", " \
     "\"keras_history\": [\"" name "\", " #node ", " #tensor "]}}"
-#define INPUT(name, shape) \
-    "{\"class_name\": \"InputLayer\", \"config\": {\"batch_input_shape\": " shape ", \"dtype\": \"float32\", " \
+#define INPUT(name, shape)                                                                                   \
+    "{\"class_name\": \"InputLayer\", \"config\": {\"batch_input_shape\": " shape                            \
+    ", \"dtype\": \"float32\", "                                                                             \
     "\"name\": \"" name "\"}, \"name\": \"" name "\", \"inbound_nodes\": []}"
 #define NODE(class_name, name, config, nodes) \
     "{\"class_name\": \"" class_name "\", \"config\": {\"name\": \"" name "\", \"trainable\": true, " \
@@ -28,15 +29,19 @@ static struct keras_model *built(const char *config, const char *version)
 /* A list of layers, as Keras wrote Sequentials before 2.2.3. */
 static void test_sequential_list(void)
 {
-    static const float k1[] = {1, -1, 0, 2, 1, 0, 0, 0, 1, 1, 1, 1}, b1[] = {0, 1, -1}, k2[] = {1, 1, 1}, b2[] = {-9};
+    static const float k1[] = {1, -1, 0, 2, 1, 0, 0, 0, 1, 1, 1, 1}, b1[] = {0, 1, -1}, k2[] = {1, 1, 1},
+                       b2[] = {-9};
     static const float x[] = {1, 2, 3, 4}, y[] = {0.9999938558f};
     struct err err;
-    case_begin("{\"class_name\": \"Sequential\", \"config\": ["
-               "{\"class_name\": \"Dense\", \"config\": {\"name\": \"dense_1\", \"trainable\": true, \"batch_input_shape\": "
-               "[null, 4], \"dtype\": \"float32\", \"units\": 3, \"activation\": \"relu\", \"use_bias\": true}},"
-               "{\"class_name\": \"Dropout\", \"config\": {\"name\": \"dropout_1\", \"rate\": 0.5}},"
-               "{\"class_name\": \"Dense\", \"config\": {\"name\": \"dense_2\", \"units\": 1, \"activation\": \"sigmoid\"}}]}",
-               "2.1.6");
+    case_begin(
+        "{\"class_name\": \"Sequential\", \"config\": ["
+        "{\"class_name\": \"Dense\", \"config\": {\"name\": \"dense_1\", \"trainable\": true, "
+        "\"batch_input_shape\": "
+        "[null, 4], \"dtype\": \"float32\", \"units\": 3, \"activation\": \"relu\", \"use_bias\": true}},"
+        "{\"class_name\": \"Dropout\", \"config\": {\"name\": \"dropout_1\", \"rate\": 0.5}},"
+        "{\"class_name\": \"Dense\", \"config\": {\"name\": \"dense_2\", \"units\": 1, \"activation\": "
+        "\"sigmoid\"}}]}",
+        "2.1.6");
     case_layer("dense_1");
     case_weight("dense_1_3/kernel:0", shape_of(2, (int64_t)4, (int64_t)3), k1);
     case_weight("dense_1_3/bias:0", shape_of(1, (int64_t)3), b1);
@@ -61,16 +66,32 @@ static void test_shared_model(void)
     const struct shape shapes[] = {shape_of(2, (int64_t)1, (int64_t)2), shape_of(2, (int64_t)1, (int64_t)2)};
     float got[2];
     struct err err;
-    case_begin(MODEL(INPUT("a", "[null, 2]") ", " INPUT("b", "[null, 2]") ", "
-               "{\"class_name\": \"Functional\", \"config\": {\"name\": \"enc\", \"layers\": [" INPUT("x", "[null, 2]") ", "
-               NODE("Dense", "d", ", \"units\": 2", "[[\"x\", 0, 0, {}]]")
-               "], \"input_layers\": [[\"x\", 0, 0]], \"output_layers\": [[\"d\", 0, 0]]}, \"name\": \"enc\", "
-               "\"inbound_nodes\": [[[\"a\", 0, 0, {}]], [[\"b\", 0, 0, {}]]]}, "
-               NODE("TFOpLambda", "sub", ", \"function\": \"math.subtract\"",
-                    "[\"enc\", 1, 0, {\"y\": [\"enc\", 2, 0], \"name\": null}]") ", "
-               NODE("TFOpLambda", "mul", ", \"function\": \"math.multiply\"",
-                    "[\"_CONSTANT_VALUE\", -1, 0.5, {\"y\": [\"sub\", 0, 0], \"name\": null}]"),
-               "[[\"a\", 0, 0], [\"b\", 0, 0]]", "[[\"mul\", 0, 0]]"), "2.15.0");
+    case_begin(
+        MODEL(
+            INPUT("a", "[null, 2]") ", " INPUT(
+                "b",
+                "[null, 2]") ", "
+                             "{\"class_name\": \"Functional\", \"config\": {\"name\": \"enc\", \"layers\": "
+                             "[" INPUT("x", "[null, 2]") ", " NODE(
+                                 "Dense", "d", ", \"units\": 2",
+                                 "[[\"x\", 0, 0, {}]]") "], \"input_layers\": [[\"x\", 0, 0]], "
+                                                        "\"output_layers\": [[\"d\", 0, 0]]}, \"name\": "
+                                                        "\"enc\", "
+                                                        "\"inbound_nodes\": [[[\"a\", 0, 0, {}]], [[\"b\", "
+                                                        "0, 0, {}]]]}, " NODE(
+                                                            "TFOpLambda", "sub",
+                                                            ", \"function\": \"math.subtract\"",
+                                                            "[\"enc\", 1, 0, {\"y\": [\"enc\", 2, 0], "
+                                                            "\"name\": null}]") ", " NODE("TFOpLambda", "mul",
+                                                                                          ", \"function\": "
+                                                                                          "\"math.multiply\"",
+                                                                                          "[\"_CONSTANT_"
+                                                                                          "VALUE\", -1, 0.5, "
+                                                                                          "{\"y\": [\"sub\", "
+                                                                                          "0, 0], \"name\": "
+                                                                                          "null}]"),
+            "[[\"a\", 0, 0], [\"b\", 0, 0]]", "[[\"mul\", 0, 0]]"),
+        "2.15.0");
     case_layer("enc");
     case_weight("d/kernel:0", shape_of(2, (int64_t)2, (int64_t)2), kernel);
     case_weight("d/bias:0", shape_of(1, (int64_t)2), bias);
@@ -82,19 +103,22 @@ static void test_shared_model(void)
     case_end(model);
 }
 
-/* Keras 3: an operation and the layer of the same kind, a bare input reference, several outputs with one name. */
+/* Keras 3: an operation and the layer of the same kind, a bare input reference, several outputs with one
+ * name. */
 static void test_keras_3_nodes(void)
 {
     static const float x[] = {1, 2};
     static const float y[] = {3, 4, 1, 2};
-    struct keras_model *model = built(
-        MODEL("{\"class_name\": \"InputLayer\", \"config\": {\"batch_shape\": [null, 2], \"dtype\": \"float32\", \"name\": "
-              "\"x\"}, \"name\": \"x\", \"inbound_nodes\": []}, "
-              "{\"class_name\": \"Add\", \"config\": {\"name\": \"add\"}, \"name\": \"add\", \"inbound_nodes\": [{\"args\": ["
-              KT("x", 0, 0) ", 2.0], \"kwargs\": {}}]}, "
-              NODE("Concatenate", "cat", ", \"axis\": -1", "{\"args\": [[" KT("add", 0, 0) ", " KT("x", 0, 0)
-                   "]], \"kwargs\": {}}"),
-              "[\"x\", 0, 0]", "[[\"cat\", 0, 0], [\"cat\", 0, 0], [\"add\", 0, 0]]"), "3.10.0");
+    struct keras_model *model =
+        built(MODEL("{\"class_name\": \"InputLayer\", \"config\": {\"batch_shape\": [null, 2], \"dtype\": "
+                    "\"float32\", \"name\": "
+                    "\"x\"}, \"name\": \"x\", \"inbound_nodes\": []}, "
+                    "{\"class_name\": \"Add\", \"config\": {\"name\": \"add\"}, \"name\": \"add\", "
+                    "\"inbound_nodes\": [{\"args\": [" KT("x", 0, 0) ", 2.0], \"kwargs\": {}}]}, " NODE(
+                        "Concatenate", "cat", ", \"axis\": -1",
+                        "{\"args\": [[" KT("add", 0, 0) ", " KT("x", 0, 0) "]], \"kwargs\": {}}"),
+                    "[\"x\", 0, 0]", "[[\"cat\", 0, 0], [\"cat\", 0, 0], [\"add\", 0, 0]]"),
+              "3.10.0");
     case_expect(model, shape_of(2, (int64_t)1, (int64_t)2), x, y, 4);
     CU_ASSERT_EQUAL(keras_model_n_outputs(model), 3);
     CU_ASSERT_STRING_EQUAL(keras_model_output(model, 0)->name, "cat");
@@ -106,11 +130,13 @@ static void test_keras_3_nodes(void)
 /* Dicts are flattened by key; the keys are the names. */
 static void test_dicts(void)
 {
-    struct keras_model *model = built(
-        MODEL(INPUT("in_z", "[null, 2]") ", " INPUT("in_a", "[null, 3]") ", "
-              NODE("Flatten", "f", "", "[[\"in_z\", 0, 0, {}]]") ", " NODE("Flatten", "g", "", "[[\"in_a\", 0, 0, {}]]"),
-              "{\"z\": [\"in_z\", 0, 0], \"a\": [\"in_a\", 0, 0]}", "{\"q\": [\"f\", 0, 0], \"p\": [\"g\", 0, 0]}"),
-        "2.15.0");
+    struct keras_model *model =
+        built(MODEL(INPUT("in_z", "[null, 2]") ", " INPUT("in_a", "[null, 3]") ", " NODE(
+                        "Flatten", "f", "", "[[\"in_z\", 0, 0, {}]]") ", " NODE("Flatten", "g", "",
+                                                                                "[[\"in_a\", 0, 0, {}]]"),
+                    "{\"z\": [\"in_z\", 0, 0], \"a\": [\"in_a\", 0, 0]}",
+                    "{\"q\": [\"f\", 0, 0], \"p\": [\"g\", 0, 0]}"),
+              "2.15.0");
     CU_ASSERT_STRING_EQUAL(keras_model_input(model, 0)->name, "a");
     CU_ASSERT_EQUAL(keras_model_input(model, 0)->shape.dim[1], 3);
     CU_ASSERT_STRING_EQUAL(keras_model_input(model, 1)->name, "z");
@@ -123,10 +149,12 @@ static void test_dicts(void)
 static void test_loose_ends(void)
 {
     static const float x[] = {1, -2}, y[] = {1, 0};
-    struct keras_model *model = built(
-        MODEL(INPUT("x", "[null, 2]") ", " INPUT("unused", "[null, 5]") ", "
-              NODE("ReLU", "r", "", "[[\"x\", 0, 0, {}]]") ", " NODE("MyLoss", "loss", "", "[[\"r\", 0, 0, {}]]"),
-              "[[\"x\", 0, 0]]", "[[\"r\", 0, 0]]"), "2.15.0");
+    struct keras_model *model =
+        built(MODEL(INPUT("x", "[null, 2]") ", " INPUT("unused", "[null, 5]") ", " NODE(
+                        "ReLU", "r", "", "[[\"x\", 0, 0, {}]]") ", " NODE("MyLoss", "loss", "",
+                                                                          "[[\"r\", 0, 0, {}]]"),
+                    "[[\"x\", 0, 0]]", "[[\"r\", 0, 0]]"),
+              "2.15.0");
     case_expect(model, shape_of(2, (int64_t)1, (int64_t)2), x, y, 2);
     case_end(model);
 }
@@ -139,14 +167,16 @@ static void test_refused_graphs(void)
     case_refused(MODEL(INPUT("x", "[null, 2]") ", " NODE("ReLU", "a", "", "[[\"nobody\", 0, 0, {}]]"),
                        "[[\"x\", 0, 0]]", "[[\"a\", 0, 0]]"),
                  "2.15.0", (const char *const[]){"'a'", "'nobody'", NULL});
-    case_refused(MODEL(INPUT("x", "[null, 2]") ", " NODE("ReLU", "a", "", "[[\"x\", 0, 0, {}]], [[\"x\", 0, 0, {}]]"),
-                       "[[\"x\", 0, 0]]", "[[\"a\", 2, 0]]"),
-                 "2.15.0", (const char *const[]){"node 2", "'a'", NULL});
+    case_refused(
+        MODEL(INPUT("x", "[null, 2]") ", " NODE("ReLU", "a", "", "[[\"x\", 0, 0, {}]], [[\"x\", 0, 0, {}]]"),
+              "[[\"x\", 0, 0]]", "[[\"a\", 2, 0]]"),
+        "2.15.0", (const char *const[]){"node 2", "'a'", NULL});
     case_refused(MODEL(INPUT("x", "[null, 2]") ", " NODE("ReLU", "a", "", "[[\"x\", 0, 3, {}]]"),
                        "[[\"x\", 0, 0]]", "[[\"a\", 0, 0]]"),
                  "2.15.0", (const char *const[]){"output 3", "'x'", NULL});
-    case_refused(MODEL(INPUT("x", "[null, 2]") ", " INPUT("x", "[null, 2]"), "[[\"x\", 0, 0]]", "[[\"x\", 0, 0]]"),
-                 "2.15.0", (const char *const[]){"two layers", "'x'", NULL});
+    case_refused(
+        MODEL(INPUT("x", "[null, 2]") ", " INPUT("x", "[null, 2]"), "[[\"x\", 0, 0]]", "[[\"x\", 0, 0]]"),
+        "2.15.0", (const char *const[]){"two layers", "'x'", NULL});
     case_refused(MODEL(INPUT("x", "[null, 2]"), "[]", "[[\"x\", 0, 0]]"), "2.15.0",
                  (const char *const[]){"no inputs", NULL});
     case_refused("{\"class_name\": \"ResNet\", \"config\": {}}", "2.15.0",
@@ -161,7 +191,8 @@ static void test_refused_graphs(void)
 static void test_training(void)
 {
     static const char config[] =
-        MODEL(INPUT("x", "[null, 2]") ", " NODE("Dropout", "d", ", \"rate\": 0.5", "[[\"x\", 0, 0, {\"training\": true}]]"),
+        MODEL(INPUT("x", "[null, 2]") ", " NODE("Dropout", "d", ", \"rate\": 0.5",
+                                                "[[\"x\", 0, 0, {\"training\": true}]]"),
               "[[\"x\", 0, 0]]", "[[\"d\", 0, 0]]");
     struct keras_options options = {.ignore_training_true = true};
     struct err err;
@@ -178,9 +209,11 @@ static void test_obstacles(void)
 {
     struct buf text;
     buf_init(&text, 1 << 16);
-    case_begin(MODEL(INPUT("x", "[null, 2]") ", " NODE("One", "a", "", "[[\"x\", 0, 0, {}]]") ", "
-                     NODE("Dense", "b", ", \"units\": -3", "[[\"a\", 0, 0, {}]]") ", "
-                     NODE("Two", "c", "", "[[\"b\", 0, 0, {}]]"), "[[\"x\", 0, 0]]", "[[\"c\", 0, 0]]"), "2.15.0");
+    case_begin(MODEL(INPUT("x", "[null, 2]") ", " NODE("One", "a", "", "[[\"x\", 0, 0, {}]]") ", " NODE(
+                         "Dense", "b", ", \"units\": -3",
+                         "[[\"a\", 0, 0, {}]]") ", " NODE("Two", "c", "", "[[\"b\", 0, 0, {}]]"),
+                     "[[\"x\", 0, 0]]", "[[\"c\", 0, 0]]"),
+               "2.15.0");
     CU_ASSERT_EQUAL(keras_obstacles(case_finish(), NULL, &text), 3);
     CU_ASSERT_PTR_NOT_NULL(strstr(text.data, "'a' (One)"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text.data, "'b' (Dense)"));
@@ -199,12 +232,13 @@ static void test_guessed_input(void)
 {
     static const float kernel[] = {1, 1, 1, 1}, dense[12] = {1};
     struct err err;
-    case_begin("{\"class_name\": \"Sequential\", \"config\": {\"name\": \"s\", \"layers\": ["
-               "{\"class_name\": \"Conv1D\", \"config\": {\"name\": \"c\", \"filters\": 2, \"kernel_size\": [1], "
-               "\"strides\": [1], \"padding\": \"valid\", \"use_bias\": false}}, "
-               "{\"class_name\": \"Flatten\", \"config\": {\"name\": \"f\"}}, "
-               "{\"class_name\": \"Dense\", \"config\": {\"name\": \"d\", \"units\": 1, \"use_bias\": false}}]}}",
-               "2.2.4-tf");
+    case_begin(
+        "{\"class_name\": \"Sequential\", \"config\": {\"name\": \"s\", \"layers\": ["
+        "{\"class_name\": \"Conv1D\", \"config\": {\"name\": \"c\", \"filters\": 2, \"kernel_size\": [1], "
+        "\"strides\": [1], \"padding\": \"valid\", \"use_bias\": false}}, "
+        "{\"class_name\": \"Flatten\", \"config\": {\"name\": \"f\"}}, "
+        "{\"class_name\": \"Dense\", \"config\": {\"name\": \"d\", \"units\": 1, \"use_bias\": false}}]}}",
+        "2.2.4-tf");
     case_layer("c");
     case_weight("c/kernel:0", shape_of(3, (int64_t)1, (int64_t)2, (int64_t)2), kernel);
     case_layer("f");
@@ -220,20 +254,25 @@ static void test_guessed_input(void)
     case_end(model);
 }
 
-/* Masking and a global mean: the masked step does not count. Then an explicit mask=null of Keras 2: it counts again. */
+/* Masking and a global mean: the masked step does not count. Then an explicit mask=null of Keras 2: it counts
+ * again. */
 static void test_masks(void)
 {
     static const float x[] = {2, 0, 4}, masked[] = {3}, plain[] = {2};
     struct keras_model *model = built(
-        MODEL(INPUT("x", "[null, 3, 1]") ", " NODE("Masking", "m", ", \"mask_value\": 0.0", "[[\"x\", 0, 0, {}]]") ", "
-              NODE("GlobalAveragePooling1D", "g", "", "[[\"m\", 0, 0, {}]]"), "[[\"x\", 0, 0]]", "[[\"g\", 0, 0]]"),
+        MODEL(INPUT("x", "[null, 3, 1]") ", " NODE(
+                  "Masking", "m", ", \"mask_value\": 0.0",
+                  "[[\"x\", 0, 0, {}]]") ", " NODE("GlobalAveragePooling1D", "g", "", "[[\"m\", 0, 0, {}]]"),
+              "[[\"x\", 0, 0]]", "[[\"g\", 0, 0]]"),
         "2.15.0");
     case_expect(model, shape_of(3, (int64_t)1, (int64_t)3, (int64_t)1), x, masked, 1);
     case_end(model);
-    model = built(
-        MODEL(INPUT("x", "[null, 3, 1]") ", " NODE("Masking", "m", ", \"mask_value\": 0.0", "[[\"x\", 0, 0, {}]]") ", "
-              NODE("GlobalAveragePooling1D", "g", "", "[[\"m\", 0, 0, {\"mask\": null}]]"), "[[\"x\", 0, 0]]",
-              "[[\"g\", 0, 0]]"), "2.15.0");
+    model = built(MODEL(INPUT("x", "[null, 3, 1]") ", " NODE(
+                            "Masking", "m", ", \"mask_value\": 0.0",
+                            "[[\"x\", 0, 0, {}]]") ", " NODE("GlobalAveragePooling1D", "g", "",
+                                                             "[[\"m\", 0, 0, {\"mask\": null}]]"),
+                        "[[\"x\", 0, 0]]", "[[\"g\", 0, 0]]"),
+                  "2.15.0");
     case_expect(model, shape_of(3, (int64_t)1, (int64_t)3, (int64_t)1), x, plain, 1);
     case_end(model);
 }
@@ -257,13 +296,19 @@ static void test_explosion(void)
     struct err err;
     buf_init(&text, 1 << 20);
     for (int level = 0; level < 20; level++)
-        buf_printf(&text, "{\"class_name\": \"%s\", \"config\": {\"name\": \"m%d\", \"layers\": [" INPUT("x", "[null, 1]") ", ",
+        buf_printf(&text,
+                   "{\"class_name\": \"%s\", \"config\": {\"name\": \"m%d\", \"layers\": [" INPUT(
+                       "x", "[null, 1]") ", ",
                    "Functional", level);
     buf_puts(&text, NODE("ReLU", "m20", "", "[[\"x\", 0, 0, {}]], [[\"m20\", 0, 0, {}]]"));
     for (int level = 20; level > 0; level--)
-        buf_printf(&text, "], \"input_layers\": [[\"x\", 0, 0]], \"output_layers\": [[\"m%d\", %d, 0]]}, \"name\": \"m%d\", "
-                   "\"inbound_nodes\": [[[\"x\", 0, 0, {}]], [[\"m%d\", 1, 0, {}]]]}", level, level == 20 ? 1 : 2, level - 1, level - 1);
-    text.length -= strlen(", \"name\": \"m0\", \"inbound_nodes\": [[[\"x\", 0, 0, {}]], [[\"m0\", 1, 0, {}]]]}");
+        buf_printf(&text,
+                   "], \"input_layers\": [[\"x\", 0, 0]], \"output_layers\": [[\"m%d\", %d, 0]]}, \"name\": "
+                   "\"m%d\", "
+                   "\"inbound_nodes\": [[[\"x\", 0, 0, {}]], [[\"m%d\", 1, 0, {}]]]}",
+                   level, level == 20 ? 1 : 2, level - 1, level - 1);
+    text.length -=
+        strlen(", \"name\": \"m0\", \"inbound_nodes\": [[[\"x\", 0, 0, {}]], [[\"m0\", 1, 0, {}]]]}");
     buf_puts(&text, "}");
     case_begin(text.data, "2.15.0");
     struct keras_model *model = case_build(NULL, &err);
