@@ -22,13 +22,16 @@ static double step_bytes(const struct step *step)
     return bytes;
 }
 
-static int prepare_step(struct step *step, struct err *err)
+/* Results are checked before prepare sees them, so that kernels are asked about sensible sizes only. */
+static int prepare_step(const struct engine *engine, struct step *step, struct err *err)
 {
     const struct node *node = step->node;
     for (int i = 0; i < step->n_out; i++) {
         size_t bytes;
-        if (!tensor_bytes(step->out[i]->dtype, &step->out[i]->shape, &bytes))
-            return err_set(err, KD_ETOOBIG, "%s: %s: a result too big to compute", node->scope, node->op->name);
+        if (!tensor_bytes(step->out[i]->dtype, &step->out[i]->shape, &bytes) ||
+            bytes > engine->options.max_arena_bytes)
+            return err_set(err, KD_ETOOBIG, "%s: %s: the result needs more memory than a run may use", node->scope,
+                           node->op->name);
     }
     int status = node->op->prepare ? node->op->prepare(step, err) : 0;
     if (!status && step->cost_us == 0)
@@ -47,7 +50,7 @@ static int prepare_steps(struct engine_plan *plan, struct err *err)
         if (!plan->engine->live[i] || plan->trace.done[i] || node->op->flags & OP_VIEW)
             continue;
         struct step *step = &plan->trace.steps[i];
-        int status = prepare_step(step, err);
+        int status = prepare_step(plan->engine, step, err);
         if (status)
             return status;
         struct plan_step *run = &plan->steps[plan->n_steps++];
@@ -132,7 +135,7 @@ static void print_step(const struct engine_plan *plan, const struct plan_step *r
     char text[128];
     buf_printf(ret, "%-16s %-14s", node->op->name, step->kernel ? step->kernel : "");
     for (int i = 0; i < node->n_inputs; i++)
-        if (step->in[i] && !step->in[i]->data)
+        if (step->in[i] && !step->in[i]->data && !step->in[i]->constant)
             buf_printf(ret, " %s", shape_text(&step->in[i]->shape, text, sizeof(text)));
     buf_puts(ret, " ->");
     for (int i = 0; i < node->n_outputs; i++) {

@@ -52,6 +52,11 @@ static int set_inputs(const struct engine *engine, const struct shape *key, stru
             return err_set(err, KD_EINVAL, "input '%s' has shape %s, the model takes %s", port->name,
                            shape_text(&key[i], found, sizeof(found)),
                            shape_text(declared, expected, sizeof(expected)));
+        size_t bytes;
+        if (!tensor_bytes(engine_input_dtype(engine, (size_t)i), &key[i], &bytes) ||
+            bytes > engine->options.max_arena_bytes)
+            return err_set(err, KD_ETOOBIG, "input '%s' of shape %s needs more memory than a run may use", port->name,
+                           shape_text(&key[i], found, sizeof(found)));
         trace->values[port->value].shape = key[i];
     }
     return 0;

@@ -53,7 +53,7 @@ EXTRA_DIST += tests/data/lambda/make.py tests/data/lambda/samples.txt
 
 # engine
 UNIT_TESTS += tests/unit/test_engine
-tests_unit_test_engine_SOURCES = tests/unit/test_engine.c tests/unit/unit.h
+tests_unit_test_engine_SOURCES = tests/unit/test_engine.c tests/unit/engine_case.h tests/unit/unit.h
 tests_unit_test_engine_LDADD = $(UNIT_LDADD)
 UNIT_TESTS += tests/unit/test_engine_ops
 tests_unit_test_engine_ops_SOURCES = tests/unit/test_engine_ops.c tests/unit/engine_case.h tests/unit/unit.h
