@@ -39,6 +39,7 @@ void json_fill_start(struct json_fill *fill)
         buf_init(&fill->text, fill->max_text);
     }
     buf_reset(&fill->text);
+    fill->text_start = 0;
     fill->min = INT64_MIN;
     fill->max = INT64_MAX;
     int64_t min, max;

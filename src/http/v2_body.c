@@ -220,7 +220,9 @@ static void feed_late(struct v2_body *body);
 
 static void end_entry(struct v2_body *body)
 {
-    if (body->entry.late && v2_entry_accept(body))
+    const struct v2_entry *entry = &body->entry;
+    bool known = entry->has_name && entry->has_datatype && entry->has_shape;
+    if (entry->late && known && v2_entry_accept(body))
         feed_late(body);
     v2_entry_end(body);
     body->context = CONTEXT_REQUEST;
