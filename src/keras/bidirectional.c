@@ -39,6 +39,15 @@ static struct recurrent_options *declare_direction(struct keras_layer *layer, co
     return options;
 }
 
+/* From tf.keras on: zeros at masked steps of sequences. TensorFlow 1.13 also wanted them where only the last step
+ * counts; it wrote that into the wrapped layer's config, which other versions leave to the user. */
+static void force_zeros(const struct keras_writer *writer, struct recurrent_options *options)
+{
+    bool tensorflow_1_13 = writer->tf_suffix && options->zero_output_for_mask;
+    if (writer->family == KERAS_TF || writer->family == KERAS_3)
+        options->zero_output_for_mask = options->return_sequences || tensorflow_1_13;
+}
+
 static int parse(struct keras_layer *layer, struct err *err)
 {
     struct bidirectional *params = keras_params(layer, sizeof(*params));
@@ -62,9 +71,8 @@ static int parse(struct keras_layer *layer, struct err *err)
         options[0]->return_state != options[1]->return_state)
         return keras_config_fail(layer,
                                  "forward and backward layer differ in return_sequences or return_state");
-    bool zero = layer->writer->family == KERAS_TF || layer->writer->family == KERAS_3;
-    for (int i = 0; zero && i < 2; i++)
-        options[i]->zero_output_for_mask = options[i]->return_sequences;
+    for (int i = 0; i < 2; i++)
+        force_zeros(layer->writer, options[i]);
     params->options = options[0];
     return 0;
 }

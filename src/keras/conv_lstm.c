@@ -140,16 +140,27 @@ static size_t stored_count(const struct keras_layer *layer)
     return layer->writer->family == KERAS_1 ? 12 : layer->n_weights;
 }
 
-/* Theano's convolutions are true ones; Keras 1 stored channels-first kernels as [filters, in, rows, columns].
- */
+/* Keras 1 stored channels-first kernels, gate by gate, as [filters, in, rows, columns]. */
+static int turn_keras_1(struct keras_build *build, const struct image_tensor **list, size_t n_list,
+                        struct err *err)
+{
+    static const int to_last[] = {2, 3, 1, 0};
+    for (size_t i = 0; i < n_list; i++) {
+        if (list[i]->shape.rank == 4)
+            list[i] = keras_weights_transpose(build, list[i], to_last);
+        if (!list[i])
+            return err_set(err, KD_EFORMAT, "the kernels can't be converted from their old form");
+    }
+    return 0;
+}
+
+/* Theano's convolutions are true ones. */
 static const struct image_tensor *convert_kernel(struct keras_build *build, const struct conv_lstm *params,
                                                  const struct image_tensor *kernel)
 {
-    static const int to_last[] = {2, 3, 1, 0}, last_resort[] = {3, 2, 0, 1};
+    static const int last_resort[] = {3, 2, 0, 1};
     bool keras_1 = build->writer.family == KERAS_1, fits = true;
     int n = params->window.n_spatial;
-    if (keras_1 && params->channels_first && kernel->shape.rank == 4)
-        kernel = keras_weights_transpose(build, kernel, to_last);
     bool theano = keras_1 ? build->options->flip_theano_kernels
                           : build->writer.family == KERAS_2 && strcmp(build->writer.backend, "theano") == 0;
     if (kernel && theano) {
@@ -166,9 +177,13 @@ static const struct image_tensor *convert_kernel(struct keras_build *build, cons
 static int convert(struct keras_layer *layer, struct keras_build *build, const struct image_tensor **list,
                    size_t *n_list, struct err *err)
 {
-    int rc = layer->writer->family == KERAS_1 ? recurrent_join_gates(build, list, n_list, 4, err) : 0;
+    const struct conv_lstm *params = layer->params;
+    bool keras_1 = layer->writer->family == KERAS_1;
+    int rc = keras_1 && params->channels_first ? turn_keras_1(build, list, *n_list, err) : 0;
+    if (rc == 0 && keras_1)
+        rc = recurrent_join_gates(build, list, n_list, 4, err);
     for (size_t i = 0; rc == 0 && i < 2 && i < *n_list; i++) {
-        list[i] = convert_kernel(build, layer->params, list[i]);
+        list[i] = convert_kernel(build, params, list[i]);
         if (!list[i])
             rc = err_set(err, KD_EFORMAT, "the kernels can't be converted from their old form");
     }

@@ -70,6 +70,10 @@ static int input_parse(struct keras_layer *layer, struct err *err)
         keras_warn(layer->build, layer, "a sparse input is served with dense data");
     input->has_shape = keras_input_read(layer, layer->config, input);
     input->dtype = layer->compute_dtype;
+    /* Keras 1's key. */
+    const char *old = keras_config_string(layer, "input_dtype", NULL);
+    if (old && dtype_from_name(old) != DTYPE_INVALID)
+        input->dtype = dtype_from_name(old);
     return 0;
 }
 
@@ -90,13 +94,11 @@ static bool input_of_first(const struct keras_layer *model, struct keras_layer *
     if (first->state->is_model && keras_input_of(first, 0, ret, ret_name))
         return true;
     ret->dtype = dtype_is_int(first->variable_dtype) ? first->variable_dtype : DTYPE_FLOAT32;
-    enum dtype keras_1 = DTYPE_INVALID;
-    if (keras_json_string(first->config, "input_dtype"))
-        keras_1 = dtype_from_name(keras_json_string(first->config, "input_dtype"));
-    if (keras_1 != DTYPE_INVALID)
-        ret->dtype = keras_1;
     if (dtype_is_float(first->variable_dtype) && first->variable_dtype == first->compute_dtype)
         ret->dtype = first->variable_dtype;
+    const char *old = keras_json_string(first->config, "input_dtype");
+    if (old && dtype_from_name(old) != DTYPE_INVALID)
+        ret->dtype = dtype_from_name(old);
     return keras_input_read(first, first->config, ret) || keras_input_read(first, model->config, ret);
 }
 

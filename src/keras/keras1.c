@@ -31,9 +31,9 @@ static const struct rename renames[] = {
     {"sigma", "stddev"},
 };
 
-static const char *const dropped[] = {
-    "init",    "inner_init", "forget_bias_init", "consume_less",   "dropout_W",      "dropout_U",
-    "weights", "beta_init",  "gamma_init",       "depthwise_init", "pointwise_init", "sparsity_coefficient"};
+static const char *const dropped[] = {"init",           "inner_init",     "forget_bias_init",    "dropout_W",
+                                      "dropout_U",      "weights",        "beta_init",           "gamma_init",
+                                      "depthwise_init", "pointwise_init", "sparsity_coefficient"};
 
 /* Keys that together are one list. */
 static const char *const kernel_2d[] = {"nb_row", "nb_col"};

@@ -21,11 +21,8 @@
 
 size_t recurrent_stored_count(const struct keras_layer *layer)
 {
-    const cJSON *implementation = keras_json_get(layer->config, "implementation");
     const char *consume_less = keras_json_string(layer->config, "consume_less");
-    int64_t number = 0;
-    bool joined = (consume_less && strcmp(consume_less, "gpu") == 0) ||
-                  (keras_json_int(implementation, &number) && number == 2);
+    bool joined = consume_less && strcmp(consume_less, "gpu") == 0;
     size_t gates = (size_t)recurrent_gates(recurrent_own_cell(layer)->kind);
     return layer->writer->family == KERAS_1 && !joined ? 3 * gates : layer->n_weights;
 }
