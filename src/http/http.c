@@ -14,6 +14,7 @@
 #include "base/thread.h"
 #include "conf/conf.h"
 #include "http/mhd.h"
+#include "http/reaper.h"
 #include "http/request.h"
 #include "http/server.h"
 
@@ -65,6 +66,8 @@ int http_configure(struct http *http, const struct conf *conf, struct err *err)
         settings->cors = conf->cors_origin[0] != '\0';
         settings->max_body = conf->max_body;
         settings->request_timeout_ns = conf->request_timeout * 1000000;
+        settings->header_timeout_ns = conf->header_timeout * 1000000;
+        settings->body_timeout_ns = conf->body_timeout * 1000000;
         settings->max_depth = (int)conf->max_json_depth;
         settings->loopback_control = conf->loopback_control;
         settings->compress = conf->compress_responses;
@@ -92,6 +95,8 @@ int http_new(const struct conf *conf, struct registry *registry, const char *ver
     http->connection_memory = (size_t)conf->connection_memory;
     http->idle_timeout_ms = conf->idle_timeout;
     int code = http_configure(http, conf, err);
+    if (code == 0)
+        code = reaper_new(http, &http->reaper, err);
     if (code) {
         http_free(http);
         return code;
@@ -166,6 +171,7 @@ void http_free(struct http *http)
         if (http->listeners[i].unix_path[0])
             unlink(http->listeners[i].unix_path);
     }
+    reaper_free(http->reaper);
     request_pool_free();
     lock_done(&http->settings.lock);
     free(http);

@@ -15,6 +15,7 @@ libkerasd_a_SOURCES += \
 	src/http/mhd.c src/http/mhd.h \
 	src/http/observe.c src/http/observe.h \
 	src/http/predict.c src/http/predict.h \
+	src/http/reaper.c src/http/reaper.h \
 	src/http/request.c src/http/request.h \
 	src/http/response.c \
 	src/http/route.c src/http/route.h \

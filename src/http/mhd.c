@@ -19,7 +19,9 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/clock.h"
 #include "http/mhd.h"
+#include "http/reaper.h"
 #include "http/request.h"
 #include "http/server.h"
 #include "obs/log.h"
@@ -37,8 +39,11 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
     struct request *request = request_take(listener);
     if (!request)
         return NULL;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     request->connection = connection;
+    request->peer = info ? info->socket_context : NULL;
     request_set_target(request, target);
+    connection_enter(request->peer, CONNECTION_HEAD, request->start_ns);
     return request;
 }
 
@@ -56,6 +61,8 @@ static enum MHD_Result on_header(void *context, enum MHD_ValueKind kind, const c
 static enum MHD_Result send_answer(struct request *request, struct MHD_Connection *connection)
 {
     struct response *answer = &request->response;
+    if (!connection_enter(request->peer, CONNECTION_BUSY, clock_now_ns()))
+        return MHD_NO;
     answer_finish(request);
     struct MHD_Response *response = MHD_create_response_from_buffer(
         answer->body.length, answer->body.length ? answer->body.data : NULL, MHD_RESPMEM_PERSISTENT);
@@ -77,7 +84,7 @@ static enum MHD_Result first_call(struct request *request, struct MHD_Connection
     request_set_method(request, method);
     MHD_get_connection_values(connection, MHD_HEADER_KIND, on_header, request);
     if (!request_begin(request))
-        return MHD_YES;
+        return connection_enter(request->peer, CONNECTION_BODY, request->start_ns) ? MHD_YES : MHD_NO;
     request->response.close = true;
     return send_answer(request, connection);
 }
@@ -103,17 +110,25 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 static void on_completed(void *context, struct MHD_Connection *connection, void **connection_context,
                          enum MHD_RequestTerminationCode code)
 {
-    if (*connection_context)
-        request_finish(*connection_context, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    struct request *request = *connection_context;
+    if (!request)
+        return;
+    connection_enter(request->peer, CONNECTION_IDLE, clock_now_ns());
+    request_finish(request, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     *connection_context = NULL;
 }
 
 static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
                           enum MHD_ConnectionNotificationCode code)
 {
-    struct listener *listener = context;
-    int change = code == MHD_CONNECTION_NOTIFY_STARTED ? 1 : -1;
-    atomic_fetch_add_explicit(&listener->http->connections, change, memory_order_relaxed);
+    struct http *http = ((struct listener *)context)->http;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    bool started = code == MHD_CONNECTION_NOTIFY_STARTED;
+    atomic_fetch_add_explicit(&http->connections, started ? 1 : -1, memory_order_relaxed);
+    if (started)
+        *socket_context = info ? reaper_add(http->reaper, info->connect_fd) : NULL;
+    else
+        reaper_remove(http->reaper, *socket_context);
 }
 
 static void on_log(void *context, const char *format, va_list args)
@@ -132,6 +147,8 @@ void request_wait(struct request *request, void (*resume)(struct request *reques
 {
     request->resume = resume;
     request->state = REQUEST_WAITING;
+    connection_enter(request->peer, CONNECTION_BUSY, clock_now_ns());
+    reaper_set_waiting(request->http->reaper, request->peer, request);
     MHD_suspend_connection(request->connection);
 }
 

@@ -15,6 +15,7 @@
 #include "base/size.h"
 #include "base/str.h"
 #include "http/observe.h"
+#include "http/reaper.h"
 #include "http/route.h"
 #include "http/server.h"
 
@@ -124,6 +125,7 @@ static void reset(struct request *request, const struct listener *listener)
     request->body_bytes = 0;
     request->state = REQUEST_HEAD;
     request->gzip.active = false;
+    request->peer = NULL;
     request->resume = NULL;
     buf_reset(&request->text);
     response->status = 0;
@@ -395,6 +397,7 @@ void request_end(struct request *request)
         void (*resume)(struct request *) = request->resume;
         request->resume = NULL;
         request->state = REQUEST_READING;
+        reaper_set_waiting(request->http->reaper, request->peer, NULL);
         resume(request);
         return;
     }

@@ -18,6 +18,7 @@
 
 struct http;
 struct http_settings;
+struct connection;
 struct listener;
 struct route;
 
@@ -67,7 +68,8 @@ struct request {
     struct http *http;
     const struct http_settings *settings;
     const struct listener *listener;
-    void *connection; /* mhd.c's */
+    void *connection;        /* mhd.c's */
+    struct connection *peer; /* the reaper's, may be NULL */
 
     enum method method;
     const char *method_name; /* as sent */

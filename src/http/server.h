@@ -12,6 +12,7 @@
 
 struct err;
 struct mhd;
+struct reaper;
 struct request;
 
 #define HTTP_MAX_LISTENERS 3
@@ -21,7 +22,7 @@ struct request;
 /* Written by http_configure while requests read them: scalars are atomic, texts are copied under the lock. */
 struct http_settings {
     _Atomic uint64_t max_body;
-    _Atomic int64_t request_timeout_ns;
+    _Atomic int64_t request_timeout_ns, header_timeout_ns, body_timeout_ns;
     _Atomic int max_depth;
     _Atomic bool loopback_control, compress, status_always_200, access_log, cors, strict_datatype;
 
@@ -50,6 +51,7 @@ struct http {
     int64_t idle_timeout_ms;
     _Atomic bool draining;
     _Atomic int64_t in_flight, connections;
+    struct reaper *reaper;
     size_t n_listeners;
     struct listener listeners[HTTP_MAX_LISTENERS];
 };

@@ -1,0 +1,328 @@
+#!/usr/bin/env python3
+"""HTTP as it arrives: pieces of any size, pipelining, framing that contradicts itself, limits, many connections."""
+import gzip
+import json
+import os
+import selectors
+import socket
+import threading
+import zlib
+
+from daemon import PATIENCE, SOURCE, Daemon, check, eventually, run
+
+MODELS = os.path.join(SOURCE, "tests", "http", "models")
+PREDICT = "/v1/models/hpt:predict"
+BODY = b'{"instances":[1.0,2.0,5.0]}'
+ANSWER = b'{"predictions":[2.5,3.0,4.5]}'
+
+
+def start(*extra):
+    return Daemon(*extra, os.path.join(MODELS, "hpt.h5"), os.path.join(MODELS, "same.h5"))
+
+
+def connect(daemon):
+    host, port = daemon.address.split("//", 1)[1].rsplit(":", 1)
+    return socket.create_connection((host, int(port)), timeout=PATIENCE)
+
+
+def post(body=BODY, path=PREDICT, *fields):
+    head = ["POST %s HTTP/1.1" % path, "Host: localhost", "Content-Length: %d" % len(body)] + list(fields)
+    return "\r\n".join(head).encode() + b"\r\n\r\n" + body
+
+
+class Reader:
+    """Answers from a socket, one after the other."""
+
+    def __init__(self, connection):
+        self.connection, self.data = connection, b""
+
+    def more(self):
+        piece = self.connection.recv(65536)
+        self.data += piece
+        return piece != b""
+
+    def answer(self):
+        """(status, fields, body), or None if the connection ended."""
+        while b"\r\n\r\n" not in self.data:
+            if not self.more():
+                return None
+        head, self.data = self.data.split(b"\r\n\r\n", 1)
+        lines = head.decode().split("\r\n")
+        status = int(lines[0].split()[1])
+        fields = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:])}
+        length = int(fields.get("content-length", 0))
+        while len(self.data) < length:
+            if not self.more():
+                return None
+        body, self.data = self.data[:length], self.data[length:]
+        return status, fields, body
+
+    def closed(self):
+        try:
+            return not self.more()
+        except ConnectionResetError:
+            return True
+
+
+def ask(daemon, data):
+    with connect(daemon) as connection:
+        connection.sendall(data)
+        return Reader(connection).answer()
+
+
+def byte_by_byte(directory):
+    with start() as daemon, connect(daemon) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        reader = Reader(connection)
+        for request in (post(), post(BODY, PREDICT, "X-Request-Id: a")):
+            for i in range(len(request)):
+                connection.sendall(request[i:i + 1])
+            check(reader.answer()[::2] == (200, ANSWER), "byte by byte")
+
+
+def chunked(directory):
+    with start() as daemon:
+        head = b"POST %s HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" % PREDICT.encode()
+        for size in (1, 2, 7, 100):
+            pieces = [BODY[i:i + size] for i in range(0, len(BODY), size)]
+            data = head + b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+            check(ask(daemon, data)[::2] == (200, ANSWER), size)
+
+
+def pipelined(directory):
+    with start() as daemon, connect(daemon) as connection:
+        reader = Reader(connection)
+        connection.sendall(b"".join(post(b'{"instances":[%d]}' % i) for i in range(10)))
+        for i in range(10):
+            status, _, body = reader.answer()
+            check(status == 200 and json.loads(body) == {"predictions": [i / 2 + 2]}, (i, body))
+
+
+def framing(directory):
+    """What the body is must be beyond doubt."""
+    with start() as daemon:
+        line = b"POST %s HTTP/1.1\r\nHost: localhost\r\n" % PREDICT.encode()
+        chunks = b"1b\r\n" + BODY + b"\r\n0\r\n\r\n"
+        for name, data, statuses in (
+                ("two lengths", line + b"Content-Length: 27\r\nContent-Length: 28\r\n\r\n" + BODY, (400,)),
+                ("length and chunks", line + b"Content-Length: 27\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks, (400,)),
+                ("chunks and length", line + b"Transfer-Encoding: chunked\r\nContent-Length: 27\r\n\r\n" + chunks, (400,)),
+                ("two encodings", line + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n" + chunks, (400, 501)),
+                ("other encoding", line + b"Transfer-Encoding: gzip\r\n\r\n" + BODY, (400, 501)),
+                ("no number", line + b"Content-Length: abc\r\n\r\n" + BODY, (400, None)),
+                ("negative", line + b"Content-Length: -5\r\n\r\n" + BODY, (400, None)),
+                ("huge", line + b"Content-Length: 99999999999999999999999\r\n\r\n" + BODY, (400, 413, None)),
+                ("a list", line + b"Content-Length: 27, 27\r\n\r\n" + BODY, (400, None)),
+                ("bad chunk", line + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n", (400, None))):
+            with connect(daemon) as connection:
+                connection.sendall(data)
+                answer = Reader(connection).answer()
+                check((answer and answer[0]) in statuses, (name, answer))
+        check(ask(daemon, post())[0] == 200, "still there")
+
+
+def expect(directory):
+    with start("--max-body", "1024") as daemon:
+        with connect(daemon) as connection:
+            reader = Reader(connection)
+            head, body = post(BODY, PREDICT, "Expect: 100-continue").split(b"\r\n\r\n")
+            connection.sendall(head + b"\r\n\r\n")
+            check(reader.answer()[0] == 100, "go on")
+            connection.sendall(body)
+            check(reader.answer()[::2] == (200, ANSWER), "the answer")
+        with connect(daemon) as connection:
+            reader = Reader(connection)
+            connection.sendall(post(b" " * 2000, PREDICT, "Expect: 100-continue")[:-2000])
+            status, fields, body = reader.answer()
+            check(status == 413 and fields["connection"].lower() == "close" and b"max_body" in body, (status, fields))
+            check(reader.closed(), "closed")
+
+
+def too_large(directory):
+    """Refused at the limit, whoever counts; the connection lives on where the body was short enough to be read."""
+    with start("--max-body", "100k") as daemon, connect(daemon) as connection:
+        reader = Reader(connection)
+        connection.sendall(post(b" " * 200000))
+        status, _, body = reader.answer()
+        check(status == 413 and b"200000 bytes is larger than the limit of 102400 bytes" in body, body)
+        connection.sendall(post())
+        check(reader.answer()[::2] == (200, ANSWER), "goes on")
+        head = b"POST %s HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" % PREDICT.encode()
+        connection.sendall(head)
+        for _ in range(5):
+            connection.sendall(b"8000\r\n%s\r\n" % (b" " * 32768))
+        connection.sendall(b"0\r\n\r\n")
+        check(reader.answer()[0] == 413, "chunks")
+        connection.sendall(post(gzip.compress(b" " * 1000000), PREDICT, "Content-Encoding: gzip"))
+        status, _, body = reader.answer()
+        check(status == 413 and b"decompressed" in body, body)
+        check(ask(daemon, post(BODY, "/" + "x" * 5000))[0] == 414, "target")
+        check(ask(daemon, post(BODY, PREDICT, *["X-%d: %s" % (i, "y" * 900) for i in range(80)]))[0] == 431, "header")
+
+
+def resident_kib(daemon):
+    with open("/proc/%d/status" % daemon.process.pid) as file:
+        return int([line for line in file if line.startswith("VmHWM")][0].split()[1])
+
+
+def hostile_bodies(directory):
+    """200 MB of JSON, a bomb, deep nesting: the peak of memory stays where it was."""
+    with start() as daemon:
+        ask(daemon, post())
+        before = resident_kib(daemon)
+        with connect(daemon) as connection:
+            reader, piece = Reader(connection), b"1," * 500000
+            connection.sendall(post(b"", PREDICT).replace(b"Length: 0", b"Length: 200000000"))
+            for _ in range(200):
+                connection.sendall(piece)
+            check(reader.answer()[0] == 413, "200 MB")
+        bomb = zlib.compressobj(9, zlib.DEFLATED, 31)
+        data = b"".join(bomb.compress(b'{"x":"' + b"a" * 1000000) for _ in range(300)) + bomb.flush()
+        check(ask(daemon, post(data, PREDICT, "Content-Encoding: gzip"))[0] == 413, "bomb")
+        check(ask(daemon, post(b"[" * 10000000))[0] == 400, "deep")
+        check(ask(daemon, post(b'{"instances":' + b"[" * 10000000))[0] == 400, "deep instances")
+        check(ask(daemon, post(b'{"instances":[' + b"1," * 5000000 + b"x]}"))[0] == 400, "many rows")
+        check(resident_kib(daemon) - before < 100 * 1024, "memory grew by %d KiB" % (resident_kib(daemon) - before))
+        check(ask(daemon, post())[0] == 200, "still there")
+
+
+def all_at_once(directory):
+    """128 connections become ready in the same moment, again and again."""
+    with start() as daemon:
+        connections = [connect(daemon) for _ in range(256)]
+        for n in (128, 256, 128):
+            for connection in connections[:n]:
+                connection.sendall(post())
+            for connection in connections[:n]:
+                check(Reader(connection).answer()[::2] == (200, ANSWER), n)
+        for connection in connections:
+            connection.close()
+
+
+def suspended_at_once(directory):
+    """The same with jobs that wait in the queue."""
+    with start("--inline-max-us", "0") as daemon:
+        connections = [connect(daemon) for _ in range(128)]
+        for _ in range(3):
+            for connection in connections:
+                connection.sendall(post())
+            for connection in connections:
+                check(Reader(connection).answer()[::2] == (200, ANSWER), "queued")
+        for connection in connections:
+            connection.close()
+
+
+def idle(directory):
+    with start("--max-connections", "1100") as daemon:
+        connections = [connect(daemon) for _ in range(1000)]
+        check(ask(daemon, post())[::2] == (200, ANSWER), "beside 1000 idle ones")
+        for connection in connections[::100]:
+            connection.sendall(post())
+            check(Reader(connection).answer()[0] == 200, "of the idle ones")
+        for connection in connections:
+            connection.close()
+
+
+def gone(directory):
+    """Clients that leave in the middle of everything."""
+    with start("--inline-max-us", "0") as daemon:
+        for cut in range(1, len(post()), 7):
+            with connect(daemon) as connection:
+                connection.sendall(post()[:cut])
+        for _ in range(50):
+            connection = connect(daemon)
+            connection.sendall(post())
+            connection.close()
+        check(ask(daemon, post())[0] == 200, "still there")
+        in_flight = lambda: b"kerasd_http_requests_in_flight 1\n" in daemon.get("/metrics")[2]
+        eventually(in_flight, "requests in flight: only the one that asks")
+
+
+def methods(directory):
+    with start() as daemon, connect(daemon) as connection:
+        reader = Reader(connection)
+        connection.sendall(b"GET /v2/health/live HTTP/1.0\r\n\r\n")
+        status, fields, body = reader.answer()
+        check(status == 200 and body == b'{"live":true}', body)
+        check(reader.closed(), "HTTP/1.0 without keep-alive")
+
+
+def ids(directory):
+    with start("--access-log", "--log-format", "json") as daemon:
+        trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        for fields, want in ((["X-Request-Id: abc-1"], "abc-1"), (["traceparent: " + trace], trace[3:35]),
+                             (["X-Request-Id: bad id", "traceparent: " + trace], trace[3:35])):
+            check(ask(daemon, post(BODY, PREDICT, *fields))[1]["x-request-id"] == want, want)
+        for field in ("X-Request-Id: " + "x" * 129, "traceparent: 00-" + "0" * 32 + "-b7ad6b7169203331-01", "X-Request-Id: a\tb"):
+            check(len(ask(daemon, post(BODY, PREDICT, field))[1]["x-request-id"]) == 32, field)
+        ask(daemon, post(b'{"instances":["\\n"]}'))
+        ask(daemon, b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+        entries = lambda: [json.loads(line) for line in daemon.lines if '"msg":"request"' in line]
+        eventually(lambda: len(entries()) >= 7, "access log: " + daemon.log())
+        by_id = {entry["request_id"]: entry for entry in entries()}
+        first = by_id["abc-1"]
+        for key, value in (("method", "POST"), ("path", PREDICT), ("status", 200), ("model", "hpt"), ("rows", 3),
+                           ("request_id", "abc-1"), ("bytes_in", len(BODY)), ("remote", "127.0.0.1")):
+            check(first.get(key) == value, (key, first))
+        second = by_id[trace[3:35]]
+        check(second["trace_id"] == trace[3:35] and len(second["span_id"]) == 16, second)
+        check(any("error" in entry and entry["status"] == 400 for entry in entries()), "the refused one")
+        check(not any("health" in entry["path"] for entry in entries()), "health is quiet")
+
+
+def deadline(directory):
+    with start("--inline-max-us", "0", "--batch-delay-us", "1000000") as daemon:
+        for field in ("X-Request-Timeout-Ms: 20", "X-Envoy-Expected-Rq-Timeout-Ms: 20", "grpc-timeout: 20m"):
+            status, _, body = ask(daemon, post(BODY, PREDICT, field))
+            check(status == 504, (field, status, body))
+        body = b'{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1]}],"parameters":{"timeout":20000}}'
+        check(ask(daemon, post(body, "/v2/models/hpt/infer"))[0] == 504, "timeout of V2")
+
+
+def slow(directory):
+    """A client that does not finish its header or body is told so and let go; others do not notice."""
+    with start("--header-timeout", "1s", "--body-timeout", "1s") as daemon:
+        for cut in (60, len(post()) - 5):
+            with connect(daemon) as connection:
+                connection.sendall(post()[:cut])
+                status, fields, body = Reader(connection).answer()
+                check(status == 408 and json.loads(body) == {"error": "the request took too long to arrive"}, (status, body))
+        with connect(daemon) as connection:
+            connection.sendall(post()[:-5])
+            connection.shutdown(socket.SHUT_WR)
+            check(Reader(connection).closed(), "half a body and no more")
+        with connect(daemon) as connection:
+            connection.sendall(post())
+            connection.shutdown(socket.SHUT_WR)
+            check(Reader(connection).answer()[::2] == (200, ANSWER), "a whole request and no more")
+        check(ask(daemon, post())[0] == 200, "still there")
+
+
+def drip(daemon, data, stop):
+    with connect(daemon) as connection:
+        while not stop.wait(0.05):
+            try:
+                connection.sendall(data)
+            except OSError:
+                return
+
+
+def starved(directory):
+    """All connections but a few are held by clients that send a byte now and then."""
+    stop = threading.Event()
+    with start("--max-connections", "100", "--max-connections-per-address", "0") as daemon:
+        threads = [threading.Thread(target=drip, args=(daemon, b"x", stop)) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in range(20):
+                check(ask(daemon, post())[0] == 200, "beside slow ones")
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+
+
+if __name__ == "__main__":
+    run(byte_by_byte, chunked, pipelined, framing, expect, too_large, hostile_bodies, all_at_once, suspended_at_once,
+        idle, gone, methods, ids, deadline, slow, starved)
