@@ -1,0 +1,2 @@
+# tests/applications: whole networks against real Keras; run by hand, it needs TensorFlow
+EXTRA_DIST += tests/applications/compare.py
