@@ -61,6 +61,9 @@ tests_unit_test_engine_ops_LDADD = $(UNIT_LDADD)
 UNIT_TESTS += tests/unit/test_engine_fuse
 tests_unit_test_engine_fuse_SOURCES = tests/unit/test_engine_fuse.c tests/unit/engine_case.h tests/unit/unit.h
 tests_unit_test_engine_fuse_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += tests/unit/test_engine_random
+tests_unit_test_engine_random_SOURCES = tests/unit/test_engine_random.c tests/unit/engine_case.h tests/unit/unit.h
+tests_unit_test_engine_random_LDADD = $(UNIT_LDADD)
 # http
 UNIT_TESTS += tests/unit/test_json_in
 tests_unit_test_json_in_SOURCES = tests/unit/test_json_in.c tests/unit/unit.h
