@@ -82,20 +82,42 @@ engine_value keras_autocast(const struct keras_layer *layer, struct keras_call *
     return cast ? engine_cast(call->graph, x, layer->compute_dtype) : x;
 }
 
-/* The inputs are copied before they change: the caller's may be another layer's outputs. */
-static int own_inputs(const struct keras_layer *layer, struct keras_call *call, struct err *err)
+static bool casts_inputs(const struct keras_layer *layer)
 {
-    bool cast = !layer->class->operation && !layer->class->keeps_inputs && !layer->state->is_model;
-    struct keras_tensor *inputs = arena_calloc(call->build->scratch, call->n_inputs + 1, sizeof(*inputs));
-    if (!inputs)
-        return err_set(err, KD_ENOMEM, "out of memory");
-    for (size_t i = 0; i < call->n_inputs; i++) {
-        inputs[i] = call->inputs[i];
-        if (cast)
-            inputs[i].value = keras_autocast(layer, call, inputs[i].value);
+    return !layer->class->operation && !layer->class->keeps_inputs && !layer->state->is_model;
+}
+
+/* Copies argument trees with their float tensors cast. Depth is that of the JSON they were read from. */
+static const struct keras_arg *cast_args(const struct keras_layer *layer, struct keras_call *call,
+                                         const struct keras_arg *from, size_t n)
+{
+    struct keras_arg *to = arena_memdup(call->build->scratch, from, n * sizeof(*to));
+    for (size_t i = 0; to && i < n; i++) {
+        if (to[i].kind == KERAS_ARG_TENSOR)
+            to[i].tensor.value = keras_autocast(layer, call, to[i].tensor.value);
+        else if (to[i].n_items)
+            to[i].items = cast_args(layer, call, to[i].items, to[i].n_items);
+        if (to[i].n_items && !to[i].items)
+            return NULL;
     }
+    return to;
+}
+
+/* Keras 2 casts the first argument, Keras 3 all of them. Inputs and arguments are copied before they change:
+ * they may be another layer's outputs. */
+static int cast_inputs(const struct keras_layer *layer, struct keras_call *call, struct err *err)
+{
+    struct keras_tensor *inputs =
+        arena_memdup(call->build->scratch, call->inputs, call->n_inputs * sizeof(*inputs));
+    bool all = layer->writer->family == KERAS_3;
+    for (size_t i = 0; inputs && i < call->n_inputs; i++)
+        inputs[i].value = keras_autocast(layer, call, inputs[i].value);
     call->inputs = inputs;
-    return 0;
+    if (all) {
+        call->args = cast_args(layer, call, call->args, call->n_args);
+        call->kwargs = cast_args(layer, call, call->kwargs, call->n_kwargs);
+    }
+    return inputs && (!all || (call->args && call->kwargs)) ? 0 : err_set(err, KD_ENOMEM, "out of memory");
 }
 
 static engine_value mask_of(const struct keras_arg *arg)
@@ -226,7 +248,7 @@ int keras_layer_call(const struct keras_layer *layer, struct keras_call *call, s
     if (rc == 0)
         rc = set_training(layer, call, err);
     if (rc == 0)
-        rc = own_inputs(layer, call, err);
+        rc = casts_inputs(layer) ? cast_inputs(layer, call, err) : 0;
     if (rc == 0) {
         explicit_masks(layer, call);
         rc = lower(layer, call, err);
