@@ -97,4 +97,7 @@ tests_unit_test_kernels_conv_LDADD = $(UNIT_LDADD)
 UNIT_TESTS += tests/unit/test_json_out
 tests_unit_test_json_out_SOURCES = tests/unit/test_json_out.c tests/unit/unit.h
 tests_unit_test_json_out_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += tests/unit/test_keras_ops
+tests_unit_test_keras_ops_SOURCES = tests/unit/test_keras_ops.c tests/unit/keras_case.h tests/unit/unit.h
+tests_unit_test_keras_ops_LDADD = $(UNIT_LDADD)
 endif
