@@ -100,4 +100,7 @@ tests_unit_test_json_out_LDADD = $(UNIT_LDADD)
 UNIT_TESTS += tests/unit/test_keras_ops
 tests_unit_test_keras_ops_SOURCES = tests/unit/test_keras_ops.c tests/unit/keras_case.h tests/unit/unit.h
 tests_unit_test_keras_ops_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += tests/unit/test_keras_recurrent
+tests_unit_test_keras_recurrent_SOURCES = tests/unit/test_keras_recurrent.c tests/unit/keras_case.h tests/unit/unit.h
+tests_unit_test_keras_recurrent_LDADD = $(UNIT_LDADD)
 endif
