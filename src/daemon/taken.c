@@ -4,13 +4,11 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "base/fd.h"
 #include "conf/conf.h"
 #include "daemon/args.h"
 #include "image/image.h"
 #include "load/load.h"
-
-#define MAX_SIDECAR_BYTES (16u << 20)
+#include "registry/sidecar.h"
 
 int tools_complain(const char *what, const struct err *err)
 {
@@ -47,7 +45,7 @@ void taken_done(struct taken *taken)
 static int take_image(const struct args *args, const char *path, struct taken *ret, struct err *err)
 {
     memset(ret, 0, sizeof(*ret));
-    buf_init(&ret->sidecar, MAX_SIDECAR_BYTES);
+    buf_init(&ret->sidecar, REGISTRY_SIDECAR_MAX_BYTES);
     int code = args_conf(args, &ret->conf, err);
     if (code)
         return code;
@@ -61,8 +59,7 @@ static int take_image(const struct args *args, const char *path, struct taken *r
         .timeout_ms = conf->load_timeout,
         .jail = conf->jail,
     };
-    if (*model->sidecar)
-        code = fd_read_file(model->sidecar, &ret->sidecar, err);
+    code = registry_sidecar_read(path, model->sidecar, &ret->sidecar, err);
     ret->options = (struct keras_options){
         .sidecar = ret->sidecar.data,
         .no_lambda_recovery = !model->lambda_recovery,

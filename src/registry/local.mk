@@ -5,6 +5,7 @@ libkerasd_a_SOURCES += \
 	src/registry/model.h \
 	src/registry/registry.c src/registry/registry.h \
 	src/registry/selftest.c \
+	src/registry/sidecar.c src/registry/sidecar.h \
 	src/registry/source.c src/registry/source.h \
 	src/registry/stats.c \
 	src/registry/update.c \

@@ -22,12 +22,12 @@
 #include "load/load.h"
 #include "obs/metrics.h"
 #include "registry/model.h"
+#include "registry/sidecar.h"
 #include "registry/source.h"
 #include "sched/batch.h"
 #include "sched/job.h"
 #include "sched/pool.h"
 
-#define MAX_SIDECAR_BYTES (16u << 20)
 #define MAX_CLASSES_BYTES (4u << 20)
 #define MAX_BATCH_BYTES (64u << 20)
 #define MAX_WARMUP_BYTES ((size_t)1 << 30)
@@ -147,7 +147,8 @@ static int load_image(struct registry_version *version, const struct conf *conf,
     return code;
 }
 
-static int build_keras(struct registry_version *version, const struct conf_model *conf, struct err *err)
+static int build_keras(struct registry_version *version, const struct conf_model *conf, const char *path,
+                       struct err *err)
 {
     struct buf sidecar;
     struct keras_options options = {
@@ -158,10 +159,8 @@ static int build_keras(struct registry_version *version, const struct conf_model
         .max_plans = (size_t)conf->plan_cache,
         .max_arena_bytes = conf->max_arena_bytes,
     };
-    int code = 0;
-    buf_init(&sidecar, MAX_SIDECAR_BYTES);
-    if (*conf->sidecar)
-        code = fd_read_file(conf->sidecar, &sidecar, err);
+    buf_init(&sidecar, REGISTRY_SIDECAR_MAX_BYTES);
+    int code = registry_sidecar_read(path, conf->sidecar, &sidecar, err);
     options.sidecar = sidecar.data;
     if (code == 0)
         code = keras_build(version->image, &options, &version->keras, err);
@@ -259,7 +258,7 @@ int registry_version_build(struct registry *registry, const struct conf_model *c
     version->number = number;
     int code = load_image(version, registry->conf, path, err);
     if (code == 0)
-        code = build_keras(version, conf, err);
+        code = build_keras(version, conf, path, err);
     if (code == 0)
         code = make_queue(version, registry->pool, conf, err);
     if (code == 0)
