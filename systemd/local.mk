@@ -19,5 +19,5 @@ install-systemd-data:
 	$(INSTALL_DATA) $(srcdir)/systemd/kerasd.tmpfiles $(DESTDIR)$(tmpfilesdir)/kerasd.conf
 uninstall-systemd-data:
 	rm -f $(DESTDIR)$(sysusersdir)/kerasd.conf $(DESTDIR)$(tmpfilesdir)/kerasd.conf
-.PHONY: install-systemd-data uninstall-systemd-data
 endif
+.PHONY: install-systemd-data uninstall-systemd-data
