@@ -2,7 +2,8 @@
 EXTRA_DIST += tests/http/daemon.py
 
 # The protocols, on models that make_models.py wrote with real Keras.
-PROTOCOL_TESTS = tests/http/v1_vectors.py tests/http/v2_vectors.py tests/http/wire.py
+PROTOCOL_TESTS = tests/http/v1_vectors.py tests/http/v2_vectors.py tests/http/wire.py \
+	tests/http/hard_numbers.py
 dist_check_SCRIPTS += $(PROTOCOL_TESTS)
 TESTS += $(PROTOCOL_TESTS)
 EXTRA_DIST += tests/http/make_models.py \
