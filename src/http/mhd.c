@@ -21,6 +21,7 @@
 #include "base/err.h"
 #include "base/clock.h"
 #include "http/mhd.h"
+#include "http/observe.h"
 #include "http/reaper.h"
 #include "http/request.h"
 #include "http/server.h"
@@ -64,6 +65,7 @@ static enum MHD_Result send_answer(struct request *request, struct MHD_Connectio
     if (!connection_enter(request->peer, CONNECTION_BUSY, clock_now_ns()))
         return MHD_NO;
     answer_finish(request);
+    observe_answer(request);
     struct MHD_Response *response = MHD_create_response_from_buffer(
         answer->body.length, answer->body.length ? answer->body.data : NULL, MHD_RESPMEM_PERSISTENT);
     if (!response)

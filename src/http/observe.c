@@ -215,15 +215,27 @@ static void log_access(const struct request *request, int status, int64_t durati
              LOG_STR("user_agent", request->head.user_agent));
 }
 
+static void count_all(struct request *request, int status, int64_t now)
+{
+    record_predict(request, now);
+    count(request, status, now - request->start_ns);
+    count_rejected(request, status);
+    count_bytes(request->body_bytes, request->response.body.length);
+}
+
+void observe_answer(struct request *request)
+{
+    count_all(request, request->response.status, clock_now_ns());
+    request->counted = true;
+}
+
 void observe_finish(struct request *request, bool sent)
 {
     int64_t now = clock_now_ns();
     int status = sent && request->response.status ? request->response.status : 499;
     bool quiet = request->route && request->route->quiet;
-    record_predict(request, now);
-    count(request, status, now - request->start_ns);
-    count_rejected(request, status);
-    count_bytes(request->body_bytes, request->response.body.length);
+    if (!request->counted)
+        count_all(request, 499, now);
     if (request->settings->access_log && !quiet)
         log_access(request, status, now - request->start_ns);
     atomic_fetch_sub_explicit(&request->http->in_flight, 1, memory_order_relaxed);

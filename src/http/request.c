@@ -118,7 +118,7 @@ static void reset(struct request *request, const struct listener *listener)
     request->route = NULL;
     request->model[0] = request->label[0] = request->id[0] = request->trace_id[0] = '\0';
     request->version = REGISTRY_LATEST;
-    request->overflow = false;
+    request->overflow = request->counted = false;
     request->start_ns = clock_now_ns();
     request->deadline_ns = 0;
     request->content_length = UINT64_MAX;

@@ -92,6 +92,7 @@ struct request {
         REQUEST_READING, /* the body comes */
         REQUEST_WAITING  /* suspended */
     } state;
+    bool counted;  /* by observe_answer */
     bool overflow; /* the version in the path does not fit */
 
     struct gzip_in gzip;

@@ -60,8 +60,9 @@ static void encode(struct request *request)
     struct err err;
     struct buf *body = answer(request, 200);
     bool pretty = request_query(request, "pretty");
-    if (v1_encode(predict_model(request), request->predict.job.outputs, request->predict.columnar, pretty, body, &err) !=
-        0)
+    size_t n;
+    const struct keras_signature_tensor *outputs = registry_version_outputs(request->predict.version, &n);
+    if (v1_encode(outputs, n, request->predict.job.outputs, request->predict.columnar, pretty, body, &err) != 0)
         predict_fail(request, &err);
 }
 
@@ -91,10 +92,11 @@ static int run_model(const struct keras_model *model, const struct inputs *input
     size_t n = engine_n_outputs(engine);
     struct shape *shapes = calloc(inputs->n, sizeof(*shapes));
     struct tensor *outputs = calloc(n, sizeof(*outputs));
+    struct keras_signature_tensor *signature = calloc(n, sizeof(*signature));
     struct engine_worker *worker = engine_worker_new();
     struct engine_plan *plan = NULL;
     int code = KD_ENOMEM;
-    if (!shapes || !outputs || !worker) {
+    if (!shapes || !outputs || !signature || !worker) {
         err_set(err, code, "out of memory");
         goto out;
     }
@@ -103,6 +105,7 @@ static int run_model(const struct keras_model *model, const struct inputs *input
     code = engine_plan_get(engine, shapes, &plan, err);
     for (size_t i = 0; code == 0 && i < n; i++) {
         size_t bytes;
+        signature[i] = *keras_model_output(model, i);
         bool ok = tensor_bytes(engine_output_dtype(engine, i), engine_plan_output_shape(plan, i), &bytes);
         outputs[i].data = ok ? aligned_alloc(64, size_align(bytes + 1, 64)) : NULL;
         if (!outputs[i].data)
@@ -111,12 +114,13 @@ static int run_model(const struct keras_model *model, const struct inputs *input
     if (code == 0)
         code = engine_run(plan, worker, inputs->tensors, outputs, err);
     if (code == 0)
-        code = v1_encode(model, outputs, columnar, pretty, ret, err);
+        code = v1_encode(signature, n, outputs, columnar, pretty, ret, err);
 out:
     for (size_t i = 0; outputs && i < n; i++)
         free(outputs[i].data);
     engine_plan_put(plan);
     engine_worker_free(worker);
+    free(signature);
     free(outputs);
     free(shapes);
     return code;

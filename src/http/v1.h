@@ -10,12 +10,12 @@
 
 struct buf;
 struct err;
-struct keras_model;
+struct keras_signature_tensor;
 struct request;
 
-/* The answer of :predict. KD_EINVAL if the outputs cannot be given in rows. */
-int v1_encode(const struct keras_model *model, const struct tensor *outputs, bool columnar, bool pretty, struct buf *ret,
-              struct err *err);
+/* The answer of :predict. signature: n outputs. KD_EINVAL if the outputs cannot be given in rows. */
+int v1_encode(const struct keras_signature_tensor *signature, size_t n, const struct tensor *outputs, bool columnar,
+              bool pretty, struct buf *ret, struct err *err);
 
 /* TensorFlow Serving's sentence for what predict_begin did not find. */
 void v1_lookup_error(const struct request *request, struct err *err);

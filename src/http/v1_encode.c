@@ -10,7 +10,7 @@
 #include "keras/keras.h"
 
 struct encoder {
-    const struct keras_model *model;
+    const struct keras_signature_tensor *signature;
     const struct tensor *outputs;
     size_t n;
     bool pretty;
@@ -19,7 +19,7 @@ struct encoder {
 
 static struct json_out_style style_of(const struct encoder *encoder, size_t i, enum json_out_layout pretty, int indent)
 {
-    const char *name = keras_model_output(encoder->model, i)->name;
+    const char *name = encoder->signature[i].name;
     return (struct json_out_style){.digits = JSON_OUT_TFS,
                                    .layout = encoder->pretty ? pretty : JSON_OUT_COMPACT,
                                    .indent = indent,
@@ -28,7 +28,7 @@ static struct json_out_style style_of(const struct encoder *encoder, size_t i, e
 
 static void put_name(const struct encoder *encoder, size_t i, const char *indent)
 {
-    const char *name = keras_model_output(encoder->model, i)->name;
+    const char *name = encoder->signature[i].name;
     if (i > 0)
         buf_putc(encoder->buf, ',');
     if (encoder->pretty)
@@ -42,7 +42,7 @@ static int check_rows(const struct encoder *encoder, struct err *err)
     int64_t rows = encoder->outputs[0].shape.dim[0];
     for (size_t i = 0; i < encoder->n; i++) {
         const struct shape *shape = &encoder->outputs[i].shape;
-        const char *name = keras_model_output(encoder->model, i)->name;
+        const char *name = encoder->signature[i].name;
         if (shape->rank == 0)
             return err_set(err, KD_EINVAL, "Tensor name: %s has no shape information ", name);
         if (shape->dim[0] != rows)
@@ -105,10 +105,10 @@ static void put_columns(const struct encoder *encoder)
     buf_puts(encoder->buf, encoder->pretty ? "\n    }" : "}");
 }
 
-int v1_encode(const struct keras_model *model, const struct tensor *outputs, bool columnar, bool pretty, struct buf *ret,
-              struct err *err)
+int v1_encode(const struct keras_signature_tensor *signature, size_t n, const struct tensor *outputs, bool columnar,
+              bool pretty, struct buf *ret, struct err *err)
 {
-    struct encoder encoder = {model, outputs, keras_model_n_outputs(model), pretty, ret};
+    struct encoder encoder = {signature, outputs, n, pretty, ret};
     int code = columnar ? 0 : check_rows(&encoder, err);
     if (code)
         return code;

@@ -153,27 +153,38 @@ void v1_reload(struct request *request)
 
 /* ---- metadata ---- */
 
-static void put_tensors(struct buf *buf, const char *member, const struct keras_model *model, size_t n,
-                        const struct keras_signature_tensor *(*get)(const struct keras_model *, size_t), bool inputs)
+static void put_tensor(struct buf *buf, const struct keras_signature_tensor *tensor, const char *graph_name)
 {
-    buf_printf(buf, "\"%s\":{", member);
-    for (size_t i = 0; i < n; i++) {
-        const struct keras_signature_tensor *tensor = get(model, i);
-        buf_puts(buf, i ? "," : "");
-        json_out_string(buf, tensor->name);
-        buf_printf(buf, ":{\"dtype\":\"%s\",\"tensor_shape\":{\"dim\":[", dtype_tensorflow_name(tensor->dtype));
-        for (int k = 0; k < tensor->shape.rank; k++)
-            buf_printf(buf, "%s{\"size\":\"%" PRId64 "\",\"name\":\"\"}", k ? "," : "", tensor->shape.dim[k]);
-        buf_puts(buf, "],\"unknown_rank\":false},\"name\":");
-        char name[300];
-        if (inputs)
-            snprintf(name, sizeof(name), "serving_default_%.250s:0", tensor->name);
-        else
-            snprintf(name, sizeof(name), "StatefulPartitionedCall:%zu", i);
-        json_out_string(buf, name);
-        buf_putc(buf, '}');
-    }
+    json_out_string(buf, tensor->name);
+    buf_printf(buf, ":{\"dtype\":\"%s\",\"tensor_shape\":{\"dim\":[", dtype_tensorflow_name(tensor->dtype));
+    for (int k = 0; k < tensor->shape.rank; k++)
+        buf_printf(buf, "%s{\"size\":\"%" PRId64 "\",\"name\":\"\"}", k ? "," : "", tensor->shape.dim[k]);
+    buf_puts(buf, "],\"unknown_rank\":false},\"name\":");
+    json_out_string(buf, graph_name);
     buf_putc(buf, '}');
+}
+
+static void put_inputs(struct buf *buf, const struct keras_model *model)
+{
+    char name[300];
+    for (size_t i = 0; i < keras_model_n_inputs(model); i++) {
+        const struct keras_signature_tensor *tensor = keras_model_input(model, i);
+        snprintf(name, sizeof(name), "serving_default_%.250s:0", tensor->name);
+        buf_puts(buf, i ? "," : "");
+        put_tensor(buf, tensor, name);
+    }
+}
+
+static void put_outputs(struct buf *buf, const struct registry_version *version)
+{
+    char name[64];
+    size_t n;
+    const struct keras_signature_tensor *outputs = registry_version_outputs(version, &n);
+    for (size_t i = 0; i < n; i++) {
+        snprintf(name, sizeof(name), "StatefulPartitionedCall:%zu", i);
+        buf_puts(buf, i ? "," : "");
+        put_tensor(buf, &outputs[i], name);
+    }
 }
 
 static void put_warnings(struct buf *buf, const struct keras_model *model)
@@ -201,12 +212,12 @@ void v1_metadata(struct request *request)
     json_out_string(buf, registry_version_model(request->predict.version));
     buf_printf(buf,
                ",\"signature_name\":\"\",\"version\":\"%" PRId64 "\"},\"metadata\":{\"signature_def\":{"
-               "\"signature_def\":{\"serving_default\":{",
+               "\"signature_def\":{\"serving_default\":{\"inputs\":{",
                registry_version_number(request->predict.version));
-    put_tensors(buf, "inputs", model, keras_model_n_inputs(model), keras_model_input, true);
-    buf_putc(buf, ',');
-    put_tensors(buf, "outputs", model, keras_model_n_outputs(model), keras_model_output, false);
-    buf_puts(buf, ",\"method_name\":\"tensorflow/serving/predict\",\"defaults\":{}}}}}");
+    put_inputs(buf, model);
+    buf_puts(buf, "},\"outputs\":{");
+    put_outputs(buf, request->predict.version);
+    buf_puts(buf, "},\"method_name\":\"tensorflow/serving/predict\",\"defaults\":{}}}}}");
     put_warnings(buf, model);
     buf_putc(buf, '}');
 }

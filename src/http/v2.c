@@ -61,7 +61,9 @@ void v2_infer_begin(struct request *request)
     }
     if (!header_length(request, &options.header_length))
         return;
-    options.model = predict->version ? predict_model(request) : NULL;
+    options.found = predict->version != NULL;
+    if (options.found)
+        options.outputs = registry_version_outputs(predict->version, &options.n_outputs);
     options.model_name = predict->version ? registry_version_model(predict->version) : request->model;
     options.inputs = &predict->inputs;
     if (v2_body_start(&predict->v2, &options, &err) != 0)

@@ -241,7 +241,7 @@ static void begin_raw(struct v2_body *body)
 
 void v2_binary_begin(struct v2_body *body)
 {
-    if (!body->options.model)
+    if (!body->options.found)
         return;
     if (body->options.header_length == 0)
         begin_raw(body);

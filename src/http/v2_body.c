@@ -187,8 +187,8 @@ static void begin_output(struct v2_body *body)
 
 static int find_output(const struct v2_body *body, const char *name)
 {
-    for (size_t i = 0; i < body->n_outputs; i++)
-        if (str_equal(keras_model_output(body->options.model, i)->name, name))
+    for (size_t i = 0; i < body->options.n_outputs; i++)
+        if (str_equal(body->options.outputs[i].name, name))
             return (int)i;
     return -1;
 }
@@ -398,7 +398,7 @@ static void on_open(void *sink, char bracket)
 {
     struct v2_body *body = sink;
     int depth = body->active->depth - 1;
-    if (!body->options.model)
+    if (!body->options.found)
         json_scan_skip_to(&body->scan, 0);
     else if (bracket == '{')
         open_object(body, depth);
@@ -540,7 +540,7 @@ static void feed_late(struct v2_body *body)
 
 int v2_body_start(struct v2_body *body, const struct v2_options *options, struct err *err)
 {
-    size_t n = options->model ? keras_model_n_outputs(options->model) : 0;
+    size_t n = options->found ? options->n_outputs : 0;
     if (n > body->outputs_capacity) {
         struct v2_output *outputs = realloc(body->outputs, n * sizeof(*outputs));
         if (!outputs)
@@ -548,7 +548,8 @@ int v2_body_start(struct v2_body *body, const struct v2_options *options, struct
         body->outputs = outputs;
         body->outputs_capacity = n;
     }
-    memset(body->outputs, 0, n * sizeof(*body->outputs));
+    if (n)
+        memset(body->outputs, 0, n * sizeof(*body->outputs));
     if (body->late.max == 0) {
         buf_init(&body->late, LATE_MAX);
         buf_init(&body->names, 4096);
@@ -556,7 +557,6 @@ int v2_body_start(struct v2_body *body, const struct v2_options *options, struct
     buf_reset(&body->late);
     buf_reset(&body->names);
     body->options = *options;
-    body->n_outputs = n;
     body->state = STATE_TOP;
     body->context = CONTEXT_REQUEST;
     body->n_entries = 0;
@@ -584,10 +584,10 @@ void v2_body_feed(struct v2_body *body, const char *data, size_t length)
         json_scan_feed(&body->scan, data, json);
     if (header == V2_NO_HEADER || header == 0 || json == 0 || body->received < header)
         goto binary;
-    if (json_scan_end(&body->scan) && body->options.model)
+    if (json_scan_end(&body->scan) && body->options.found)
         v2_binary_begin(body);
 binary:
-    if (json < length && body->options.model)
+    if (json < length && body->options.found)
         v2_binary_feed(body, data + json, length - json);
 }
 

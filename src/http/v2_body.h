@@ -12,8 +12,6 @@
 #include "http/inputs.h"
 #include "http/json_scan.h"
 
-struct keras_model;
-
 #define V2_NO_HEADER UINT64_MAX /* no Inference-Header-Content-Length */
 #define V2_MAX_CLASSES 1000000
 
@@ -34,7 +32,9 @@ struct v2_output {
 };
 
 struct v2_options {
-    const struct keras_model *model; /* NULL: not found, only grammar is checked */
+    bool found; /* the model; else only grammar is checked */
+    const struct keras_signature_tensor *outputs;
+    size_t n_outputs;
     const char *model_name;
     struct inputs *inputs; /* bound */
     int max_depth;
@@ -69,7 +69,7 @@ struct v2_body {
     char id[JSON_KEY_MAX + 1];
     uint64_t priority, timeout_us; /* 0: not given */
     bool lists_outputs;
-    size_t n_outputs, outputs_capacity;
+    size_t outputs_capacity;
     struct v2_output *outputs; /* per output of the model */
 
     /* The binary part. */

@@ -232,7 +232,7 @@ static int encode(struct request *request, struct buf *buf, bool *ret_binary, si
     size_t n = 0;
     *ret_binary = false;
     put_head(buf, request);
-    for (size_t i = 0; i < body->n_outputs && code == 0; i++) {
+    for (size_t i = 0; i < body->options.n_outputs && code == 0; i++) {
         struct answer_output output = choose(request, i);
         if (!output.wanted)
             continue;
@@ -244,7 +244,7 @@ static int encode(struct request *request, struct buf *buf, bool *ret_binary, si
             output.classes = code == 0 ? output.tensor.data : NULL;
         }
         if (code == 0)
-            code = put_output(buf, keras_model_output(body->options.model, i)->name, &output.tensor, output.binary, err);
+            code = put_output(buf, body->options.outputs[i].name, &output.tensor, output.binary, err);
         if (output.binary && code == 0) {
             put_binary(&request->binary, &output.tensor);
             *ret_binary = true;

@@ -96,20 +96,13 @@ static void put_shape(struct buf *buf, const struct shape *shape, int from)
     buf_putc(buf, ']');
 }
 
-typedef const struct keras_signature_tensor *(*tensor_get)(const struct keras_model *, size_t);
-
-static void put_tensors(struct buf *buf, const struct keras_model *model, size_t n, tensor_get get)
+static void put_tensor(struct buf *buf, const struct keras_signature_tensor *tensor, bool first)
 {
-    buf_putc(buf, '[');
-    for (size_t i = 0; i < n; i++) {
-        const struct keras_signature_tensor *tensor = get(model, i);
-        buf_printf(buf, "%s{\"name\":", i ? "," : "");
-        json_out_string(buf, tensor->name);
-        buf_printf(buf, ",\"datatype\":\"%s\",\"shape\":", dtype_v2_name(tensor->dtype));
-        put_shape(buf, &tensor->shape, 0);
-        buf_putc(buf, '}');
-    }
-    buf_putc(buf, ']');
+    buf_printf(buf, "%s{\"name\":", first ? "" : ",");
+    json_out_string(buf, tensor->name);
+    buf_printf(buf, ",\"datatype\":\"%s\",\"shape\":", dtype_v2_name(tensor->dtype));
+    put_shape(buf, &tensor->shape, 0);
+    buf_putc(buf, '}');
 }
 
 /* The available versions, ascending; the snapshot has them descending. */
@@ -130,6 +123,8 @@ void v2_metadata(struct request *request)
     if (!find_version(request))
         return;
     const struct keras_model *model = predict_model(request);
+    size_t n;
+    const struct keras_signature_tensor *outputs = registry_version_outputs(request->predict.version, &n);
     struct buf *buf = answer(request, 200);
     buf_puts(buf, "{\"name\":");
     json_out_string(buf, request->model);
@@ -138,31 +133,28 @@ void v2_metadata(struct request *request)
         put_versions(buf, request);
     else
         buf_printf(buf, "\"%" PRId64 "\"", request->version);
-    buf_puts(buf, "],\"platform\":\"keras_h5\",\"inputs\":");
-    put_tensors(buf, model, keras_model_n_inputs(model), keras_model_input);
-    buf_puts(buf, ",\"outputs\":");
-    put_tensors(buf, model, keras_model_n_outputs(model), keras_model_output);
-    buf_putc(buf, '}');
+    buf_puts(buf, "],\"platform\":\"keras_h5\",\"inputs\":[");
+    for (size_t i = 0; i < keras_model_n_inputs(model); i++)
+        put_tensor(buf, keras_model_input(model, i), i == 0);
+    buf_puts(buf, "],\"outputs\":[");
+    for (size_t i = 0; i < n; i++)
+        put_tensor(buf, &outputs[i], i == 0);
+    buf_puts(buf, "]}");
 }
 
 /* ---- configuration ---- */
 
-static void put_config_tensors(struct buf *buf, const struct keras_model *model, size_t n, tensor_get get, bool inputs,
-                               bool batches)
+static void put_config_tensor(struct buf *buf, const struct keras_signature_tensor *tensor, bool input, bool batches,
+                              bool first)
 {
-    buf_putc(buf, '[');
-    for (size_t i = 0; i < n; i++) {
-        const struct keras_signature_tensor *tensor = get(model, i);
-        const char *type = dtype_v2_name(tensor->dtype);
-        buf_printf(buf, "%s{\"name\":", i ? "," : "");
-        json_out_string(buf, tensor->name);
-        buf_printf(buf, ",\"data_type\":\"TYPE_%s\"", str_equal(type, "BYTES") ? "STRING" : type);
-        buf_puts(buf, inputs ? ",\"format\":\"FORMAT_NONE\",\"dims\":" : ",\"dims\":");
-        put_shape(buf, &tensor->shape, batches ? 1 : 0);
-        buf_puts(buf, inputs ? ",\"is_shape_tensor\":false,\"allow_ragged_batch\":false,\"optional\":false}"
-                             : ",\"label_filename\":\"\",\"is_shape_tensor\":false}");
-    }
-    buf_putc(buf, ']');
+    const char *type = dtype_v2_name(tensor->dtype);
+    buf_printf(buf, "%s{\"name\":", first ? "" : ",");
+    json_out_string(buf, tensor->name);
+    buf_printf(buf, ",\"data_type\":\"TYPE_%s\"", str_equal(type, "BYTES") ? "STRING" : type);
+    buf_puts(buf, input ? ",\"format\":\"FORMAT_NONE\",\"dims\":" : ",\"dims\":");
+    put_shape(buf, &tensor->shape, batches ? 1 : 0);
+    buf_puts(buf, input ? ",\"is_shape_tensor\":false,\"allow_ragged_batch\":false,\"optional\":false}"
+                        : ",\"label_filename\":\"\",\"is_shape_tensor\":false}");
 }
 
 static void put_name_suffix(struct buf *buf, const char *name, const char *suffix)
@@ -178,16 +170,20 @@ void v2_config(struct request *request)
         return;
     const struct keras_model *model = predict_model(request);
     int64_t max_batch = registry_version_max_batch(request->predict.version);
+    size_t n;
+    const struct keras_signature_tensor *outputs = registry_version_outputs(request->predict.version, &n);
     struct buf *buf = answer(request, 200);
     buf_puts(buf, "{\"name\":");
     json_out_string(buf, request->model);
     buf_printf(buf, ",\"platform\":\"keras_h5\",\"backend\":\"kerasd\",\"runtime\":\"\",\"version_policy\":{\"latest\":{"
-                    "\"num_versions\":1}},\"max_batch_size\":%" PRId64 ",\"input\":",
+                    "\"num_versions\":1}},\"max_batch_size\":%" PRId64 ",\"input\":[",
                max_batch);
-    put_config_tensors(buf, model, keras_model_n_inputs(model), keras_model_input, true, max_batch > 0);
-    buf_puts(buf, ",\"output\":");
-    put_config_tensors(buf, model, keras_model_n_outputs(model), keras_model_output, false, max_batch > 0);
-    buf_puts(buf, ",\"batch_input\":[],\"batch_output\":[],\"optimization\":{\"priority\":\"PRIORITY_DEFAULT\"}");
+    for (size_t i = 0; i < keras_model_n_inputs(model); i++)
+        put_config_tensor(buf, keras_model_input(model, i), true, max_batch > 0, i == 0);
+    buf_puts(buf, "],\"output\":[");
+    for (size_t i = 0; i < n; i++)
+        put_config_tensor(buf, &outputs[i], false, max_batch > 0, i == 0);
+    buf_puts(buf, "],\"batch_input\":[],\"batch_output\":[],\"optimization\":{\"priority\":\"PRIORITY_DEFAULT\"}");
     if (max_batch > 0)
         buf_puts(buf, ",\"dynamic_batching\":{\"preferred_batch_size\":[],\"max_queue_delay_microseconds\":0,"
                       "\"preserve_ordering\":false,\"priority_levels\":0,\"default_priority_level\":0,"

@@ -38,6 +38,9 @@ struct registry_version {
     struct sched_queue *queue;
     struct metrics_cells *cells; /* stats.c */
     int64_t last_ms;             /* atomic: wall clock of the last request */
+    struct keras_signature_tensor *outputs; /* names as configured */
+    char (*output_names)[16];                /* of a Keras 3 export, or NULL */
+    size_t n_outputs;
     char **classes;
     size_t n_classes;
     size_t bytes;

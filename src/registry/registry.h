@@ -12,6 +12,7 @@
 struct buf;
 struct conf;
 struct keras_model;
+struct keras_signature_tensor;
 struct registry;
 struct registry_version; /* a loaded version, held by reference */
 struct sched_pool;
@@ -64,6 +65,8 @@ const struct keras_model *registry_version_keras(const struct registry_version *
 struct sched_queue *registry_version_queue(struct registry_version *version);
 /* Largest number of rows in one batch; 0: the model does not batch. */
 int64_t registry_version_max_batch(const struct registry_version *version);
+/* The outputs with the names that clients use (output_names of the configuration). */
+const struct keras_signature_tensor *registry_version_outputs(const struct registry_version *version, size_t *ret_n);
 /* Text of a class (labels file beside the model), or NULL. */
 const char *registry_version_class(const struct registry_version *version, int64_t index);
 

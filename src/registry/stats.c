@@ -55,10 +55,11 @@ void registry_record(struct registry_version *version, const struct registry_sam
     metrics_add(cells, CELL_REQUESTS + protocol_index(sample->protocol) * N_OUTCOMES + sample->outcome, 1);
     metrics_add(cells, CELL_BYTES_IN, sample->bytes_in);
     metrics_add(cells, CELL_BYTES_OUT, sample->bytes_out);
-    if (sample->outcome != REGISTRY_OK) {
+    bool failed = sample->outcome != REGISTRY_OK && sample->outcome != REGISTRY_CLIENT_ERROR;
+    if (failed)
         metrics_add(cells, CELL_FAIL_NS, (uint64_t)sample->total_ns);
+    if (sample->outcome != REGISTRY_OK)
         return;
-    }
     metrics_add(cells, CELL_ROWS, (uint64_t)sample->rows);
     metrics_observe(cells, CELL_TOTAL, METRICS_BUCKETS_LATENCY, (uint64_t)sample->total_ns);
     for (size_t i = 0; i < N_STAGES; i++)

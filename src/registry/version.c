@@ -244,6 +244,26 @@ static int test_version(const struct registry_version *version, const struct con
     return code;
 }
 
+/* The signature's outputs, by the layers' names or as Keras 3 exports number them. */
+static int name_outputs(struct registry_version *version, const struct conf_model *conf, struct err *err)
+{
+    size_t n = keras_model_n_outputs(version->keras);
+    bool keras3 = str_equal(conf->output_names, "keras3");
+    version->outputs = calloc(n, sizeof(*version->outputs));
+    version->output_names = keras3 ? calloc(n, sizeof(*version->output_names)) : NULL;
+    if (!version->outputs || (keras3 && !version->output_names))
+        return err_set(err, KD_ENOMEM, "out of memory");
+    version->n_outputs = n;
+    for (size_t i = 0; i < n; i++) {
+        version->outputs[i] = *keras_model_output(version->keras, i);
+        if (!keras3)
+            continue;
+        snprintf(version->output_names[i], sizeof(version->output_names[i]), "output_%u", (unsigned)i % 1000000);
+        version->outputs[i].name = version->output_names[i];
+    }
+    return 0;
+}
+
 int registry_version_build(struct registry *registry, const struct conf_model *conf, const char *model, int64_t number,
                            const char *path, struct registry_version **ret, struct err *err)
 {
@@ -259,6 +279,8 @@ int registry_version_build(struct registry *registry, const struct conf_model *c
     int code = load_image(version, registry->conf, path, err);
     if (code == 0)
         code = build_keras(version, conf, path, err);
+    if (code == 0)
+        code = name_outputs(version, conf, err);
     if (code == 0)
         code = make_queue(version, registry->pool, conf, err);
     if (code == 0)
@@ -288,6 +310,8 @@ void registry_version_free(struct registry_version *version)
     for (size_t i = 0; i < version->n_classes; i++)
         free(version->classes[i]);
     free(version->classes);
+    free(version->outputs);
+    free(version->output_names);
     free(version->model);
     free(version);
 }
@@ -317,6 +341,12 @@ struct sched_queue *registry_version_queue(struct registry_version *version)
 int64_t registry_version_max_batch(const struct registry_version *version)
 {
     return sched_queue_max_rows(version->queue);
+}
+
+const struct keras_signature_tensor *registry_version_outputs(const struct registry_version *version, size_t *ret_n)
+{
+    *ret_n = version->n_outputs;
+    return version->outputs;
 }
 
 const char *registry_version_class(const struct registry_version *version, int64_t index)
