@@ -253,6 +253,7 @@ static int lambda_parse(struct keras_layer *layer, struct err *err)
     lambda->arguments = keras_config_json(layer, "arguments");
     if (keras_config_json(layer, "mask"))
         keras_warn(layer->build, layer, "its mask function is not read: its output carries no mask");
+    keras_config_json(layer, "function"); /* known, also where the sidecar file replaces it */
     const cJSON *entry = keras_sidecar_entry(layer);
     int rc = entry ? expr_parse(entry->valuestring, layer->arena, &lambda->function, err)
                    : read_function(layer, lambda, err);
@@ -336,27 +337,43 @@ static int named_value(const struct keras_layer *layer, struct keras_call *call,
     return 0;
 }
 
-static struct keras_arg *input_list(const struct keras_layer *layer, const struct keras_call *call)
+/* Every tensor that the layer is called with: the first argument's, further ones, named ones. */
+static size_t all_inputs(const struct keras_call *call, struct keras_tensor *ret)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < call->n_inputs && n < MAX_PARAMS; i++)
+        ret[n++] = call->inputs[i];
+    for (size_t i = 1; i < call->n_args && n < MAX_PARAMS; i++)
+        if (call->args[i].kind == KERAS_ARG_TENSOR)
+            ret[n++] = call->args[i].tensor;
+    for (size_t i = 0; i < call->n_kwargs && n < MAX_PARAMS; i++)
+        if (call->kwargs[i].kind == KERAS_ARG_TENSOR && !str_equal(call->kwarg_names[i], "mask"))
+            ret[n++] = call->kwargs[i].tensor;
+    return n;
+}
+
+static struct keras_arg *input_list(const struct keras_layer *layer, const struct keras_tensor *inputs, size_t n)
 {
     struct keras_arg *list = arena_alloc(layer->arena, sizeof(*list));
-    struct keras_arg *items = arena_calloc(layer->arena, call->n_inputs, sizeof(*items));
+    struct keras_arg *items = arena_calloc(layer->arena, n, sizeof(*items));
     if (!list || !items)
         return NULL;
-    for (size_t i = 0; i < call->n_inputs; i++) {
+    for (size_t i = 0; i < n; i++) {
         items[i].kind = KERAS_ARG_TENSOR;
-        items[i].tensor = call->inputs[i];
+        items[i].tensor = inputs[i];
     }
-    *list = (struct keras_arg){.kind = KERAS_ARG_LIST, .n_items = call->n_inputs, .items = items};
+    *list = (struct keras_arg){.kind = KERAS_ARG_LIST, .n_items = n, .items = items};
     return list;
 }
 
-/* The first argument whole, or spread over the parameters if the sidecar's expression names each input. */
+/* The first argument whole, or spread over the parameters if the expression names each input. */
 static int bind(const struct keras_layer *layer, struct keras_call *call, const struct keras_arg **values,
                 struct err *err)
 {
     const struct lambda *lambda = layer->params;
     const struct expr_function *function = &lambda->function;
-    size_t open[MAX_PARAMS], n_open = 0;
+    struct keras_tensor inputs[MAX_PARAMS];
+    size_t open[MAX_PARAMS], n_open = 0, n_inputs = all_inputs(call, inputs);
     for (size_t i = 0; i < function->n_params; i++) {
         int rc = i == 0 && !function->sidecar ? 0 : named_value(layer, call, function->params[i].name, &values[i], err);
         if (rc)
@@ -364,10 +381,9 @@ static int bind(const struct keras_layer *layer, struct keras_call *call, const 
         if (!values[i] && (i == 0 || !function->params[i].value))
             open[n_open++] = i;
     }
-    bool spread = n_open > 1 && n_open == call->n_inputs;
+    bool spread = n_open > 1 && n_open == n_inputs, list = call->input_is_list || n_inputs > 1;
     for (size_t i = 0; i < n_open && (spread || i == 0); i++)
-        values[open[i]] = spread || !call->input_is_list ? tensor_arg(layer, call->inputs[i].value)
-                                                         : input_list(layer, call);
+        values[open[i]] = spread || !list ? tensor_arg(layer, inputs[i].value) : input_list(layer, inputs, n_inputs);
     return 0;
 }
 
