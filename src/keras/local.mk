@@ -85,6 +85,7 @@ libkerasd_a_SOURCES += \
 	src/keras/ops_nn.c \
 	src/keras/ops_nodedef.c \
 	src/keras/ops_product.c \
+	src/keras/ops_rare.c \
 	src/keras/ops_reduce.c \
 	src/keras/ops_shape.c \
 	src/keras/ops_table_keras3.c \

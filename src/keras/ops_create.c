@@ -6,7 +6,7 @@
 #include "base/size.h"
 
 /* An identity or a constant grid larger than this has no place between two layers. */
-#define MAX_ELEMENTS (64 << 20)
+#define MAX_ELEMENTS (4 << 20)
 
 engine_value ops_shape_of(struct ops_call *op)
 {

@@ -131,6 +131,20 @@ ops_lower_fn ops_einsum_list;  /* list, equation */
 ops_lower_fn ops_equality;     /* x, y; y may be lost; variant: binary kind */
 ops_lower_fn ops_lost_operands; /* the writer did not store them; always fails */
 
+/* ---- rare ones (ops_rare.c) ---- */
+ops_lower_fn ops_heaviside;    /* x, y */
+ops_lower_fn ops_signbit;      /* x */
+ops_lower_fn ops_sinc;         /* x */
+ops_lower_fn ops_ldexp;        /* x, y */
+ops_lower_fn ops_logaddexp2;   /* x, y */
+ops_lower_fn ops_extremum_no_nan; /* x, y; variant: BINARY_MAXIMUM or BINARY_MINIMUM */
+ops_lower_fn ops_reduce_no_nan; /* x, axis, keepdims; variant: reduce kind */
+ops_lower_fn ops_quantile;     /* x, q, axis, method, keepdims; variant: 1 for percentiles */
+ops_lower_fn ops_multi_hot;    /* x, num_classes, axis, dtype, sparse */
+ops_lower_fn
+    ops_sides; /* images, top, left, bottom, right, height, width, data_format; variant: 1 pads, 0 cuts */
+ops_lower_fn ops_attention;    /* query, key, value, bias, mask, scale, is_causal, flash, soft cap */
+
 /* ---- neural networks and pictures (ops_nn.c, ops_image.c) ---- */
 ops_lower_fn ops_pool;         /* x, size, strides, padding, data_format, mode; variant: pool kind */
 ops_lower_fn ops_adaptive_pool; /* x, output size, data_format; variant: pool kind */

@@ -209,7 +209,47 @@ engine_value ops_adaptive_pool(struct ops_call *op)
     return first ? keras_to_channels_first(op->call, x) : x;
 }
 
-/* Patches as channels (rows, columns, channels of the patch): a convolution with an identity kernel. */
+/* Patches that tile the picture: [N, H/p, p, W/q, q, C] with the axes put in order. */
+static engine_value tile_patches(struct ops_call *op, engine_value x, const struct engine_window *window)
+{
+    static const int order[] = {0, 1, 3, 2, 4, 5};
+    const int64_t *size = window->size;
+    int64_t rows = engine_dim(op->graph, x, 1) / size[0], columns = engine_dim(op->graph, x, 2) / size[1];
+    int64_t channels = engine_dim(op->graph, x, 3);
+    x = engine_slice(op->graph, x, 1, 0, rows * size[0], 1);
+    x = engine_slice(op->graph, x, 2, 0, columns * size[1], 1);
+    const int64_t apart[] = {ENGINE_SAME_DIM(0), rows, size[0], columns, size[1], channels};
+    x = engine_transpose(op->graph, engine_reshape(op->graph, x, apart, 6), order);
+    const int64_t joined[] = {ENGINE_SAME_DIM(0), rows, columns, size[0] * size[1] * channels};
+    return engine_reshape(op->graph, x, joined, 4);
+}
+
+/* Any patches: a convolution with an identity kernel. */
+static engine_value convolve_patches(struct ops_call *op, engine_value x, const struct engine_window *window)
+{
+    int64_t channels = engine_dim(op->graph, x, -1), n = window->size[0] * window->size[1] * channels;
+    if (n > MAX_PATCH)
+        return ops_fail(op, "overlapping patches of %lld values are not served", (long long)n);
+    float *identity = arena_calloc(op->layer->arena, (size_t)(n * n), sizeof(*identity));
+    if (!identity)
+        return engine_graph_fail(op->graph, KD_ENOMEM, "out of memory");
+    for (int64_t i = 0; i < n; i++)
+        identity[i * n + i] = 1;
+    struct shape shape = shape_of(4, window->size[0], window->size[1], channels, n);
+    engine_value kernel = engine_constant(op->graph, DTYPE_FLOAT32, &shape, identity);
+    kernel = engine_cast(op->graph, kernel, engine_dtype(op->graph, x));
+    return engine_conv(op->graph, x, kernel, ENGINE_NONE, window, 1);
+}
+
+static bool tiles(const struct engine_window *window, int64_t height, int64_t width)
+{
+    bool plain = window->padding == ENGINE_VALID && height >= window->size[0] && width >= window->size[1];
+    for (int i = 0; i < 2; i++)
+        plain = plain && window->stride[i] == window->size[i] && window->dilation[i] == 1;
+    return plain;
+}
+
+/* The channels of a patch: its rows, columns, channels. */
 engine_value ops_extract_patches(struct ops_call *op)
 {
     engine_value x = ops_tensor_float(op, 0);
@@ -224,17 +264,11 @@ engine_value ops_extract_patches(struct ops_call *op)
     spatial(op, 3, 2, first, 1, window.dilation);
     window.padding = padding_of(op, 4);
     x = first ? keras_to_channels_last(op->call, x) : x;
-    int64_t channels = engine_dim(op->graph, x, -1), n = window.size[0] * window.size[1] * channels;
-    if (channels < 1 || window.size[0] < 1 || window.size[1] < 1 || n > MAX_PATCH)
-        return ops_fail(op, "patches of %lld values are not served", (long long)n);
-    float *identity = arena_calloc(op->layer->arena, (size_t)(n * n), sizeof(*identity));
-    if (!identity)
-        return engine_graph_fail(op->graph, KD_ENOMEM, "out of memory");
-    for (int64_t i = 0; i < n; i++)
-        identity[i * n + i] = 1;
-    struct shape shape = shape_of(4, window.size[0], window.size[1], channels, n);
-    engine_value kernel = engine_constant(op->graph, DTYPE_FLOAT32, &shape, identity);
-    kernel = engine_cast(op->graph, kernel, engine_dtype(op->graph, x));
-    x = engine_conv(op->graph, x, kernel, ENGINE_NONE, &window, 1);
+    int64_t channels = engine_dim(op->graph, x, 3), limit = INT16_MAX;
+    if (channels < 1 || channels > limit || window.size[0] < 1 || window.size[0] > limit ||
+        window.size[1] < 1 || window.size[1] > limit)
+        return ops_fail(op, "the sizes of the patches and the number of channels must be known");
+    bool tiled = tiles(&window, engine_dim(op->graph, x, 1), engine_dim(op->graph, x, 2));
+    x = tiled ? tile_patches(op, x, &window) : convolve_patches(op, x, &window);
     return first ? keras_to_channels_first(op->call, x) : x;
 }

@@ -19,6 +19,7 @@
 
 struct nodedef {
     const char *op;
+    const char *unknown; /* an attribute that the row does not know, or NULL */
     int64_t n_list; /* attribute N: inputs that are taken as a list */
     size_t n_constants;
     int64_t *positions; /* ascending */
@@ -152,8 +153,7 @@ static int read_attrs(struct keras_layer *layer, const cJSON *attrs, const struc
             node->n_list = value.integer;
         if (rc || ops_param(row, attr->string) < 0) {
             if (rc == 0 && !is_ignored(attr->string))
-                keras_config_fail(layer, "op '%s': the attribute '%.60s' is not known", node->op,
-                                  attr->string);
+                node->unknown = attr->string;
             continue;
         }
         node->attrs[node->n_attrs] = value;
@@ -213,7 +213,7 @@ static int parse(struct keras_layer *layer, struct err *err)
         return keras_config_fail(layer, "config key 'node_def': expected a NodeDef as JSON");
     const struct ops_row *row = ops_find(OPS_NODEDEF, node->op);
     if (!row)
-        return keras_config_fail(layer, "the TensorFlow op '%.60s' is not served", node->op);
+        return 0; /* refused when it is lowered: the outputs may not need it */
     int rc = read_attrs(layer, keras_json_get(json, "attr"), row, node, err);
     return rc ? rc : read_constants(layer, keras_config_json(layer, "constants"), node, err);
 }
@@ -245,10 +245,16 @@ static int lower(const struct keras_layer *layer, struct keras_call *call, struc
     const struct nodedef *node = layer->params;
     struct keras_arg inputs[MAX_INPUTS], args[MAX_INPUTS], result;
     size_t n;
+    const struct ops_row *row = ops_find(OPS_NODEDEF, node->op);
+    if (!row)
+        return err_set(err, KD_EUNSUPPORTED, "the TensorFlow op '%.60s' is not served", node->op);
+    if (node->unknown)
+        return err_set(err, KD_EUNSUPPORTED, "op '%.60s': the attribute '%.60s' is not known", node->op,
+                       node->unknown);
     int rc = gather_inputs(node, call, inputs, &n, err);
     if (rc)
         return rc;
-    size_t n_list = ops_find(OPS_NODEDEF, node->op)->params[0] == '*' ? (size_t)node->n_list : 0;
+    size_t n_list = row->params[0] == '*' ? (size_t)node->n_list : 0;
     if (n_list > n)
         return err_set(err, KD_EFORMAT, "op '%s' takes %zu inputs, found %zu", node->op, n_list, n);
     size_t n_args = 0;

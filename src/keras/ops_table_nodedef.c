@@ -132,6 +132,7 @@ static const struct ops_row rows[] = {
     {"ResizeNearestNeighbor", "images size align_corners half_pixel_centers", ops_resize_by, RESIZE_NEAREST},
     {"ResizeBicubic", "images size align_corners half_pixel_centers", ops_resize_by, RESIZE_BICUBIC},
     {"ResizeArea", "images size align_corners", ops_resize_by, RESIZE_AREA},
+    {"ExtractImagePatches", "images ksizes strides rates padding", ops_extract_patches, 0},
     {"RandomStandardNormal RandomUniform TruncatedNormal", "shape seed seed2 dtype", ops_random, 0},
 };
 

@@ -261,6 +261,7 @@ static const struct ops_row rows[] = {
     {"image.flip_up_down", "image", ops_flip_image, -3},
     {"image.adjust_brightness", "image delta", ops_adjust, 0},
     {"image.adjust_contrast", "images contrast_factor", ops_adjust, 1},
+    {"image.extract_patches", "images sizes strides rates padding", ops_extract_patches, 0},
     {"image.convert_image_dtype", "image dtype saturate", ops_convert_image, 0},
 };
 

@@ -12,7 +12,7 @@
 #include "keras/layer.h"
 
 #define BACKEND_EPSILON 1e-7
-#define MAX_FFT 16384
+#define MAX_FFT 4096
 
 static engine_value unary(struct keras_call *call, enum unary_kind kind, engine_value x)
 {

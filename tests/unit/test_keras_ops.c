@@ -1,5 +1,5 @@
-/* Operations: the tables, how names are found, how types combine, and what is refused by name. The arithmetic of every
- * function is compared with Keras's in the golden cases. */
+/* Operations: the tables, how names are found, how types combine, and what is refused by name. The arithmetic
+ * of every function is compared with Keras's in the golden cases. */
 #include "base/arena.h"
 #include "base/str.h"
 #include "keras/json.h"
@@ -47,9 +47,12 @@ static void test_names(void)
     CU_ASSERT_PTR_NOT_NULL(add);
     CU_ASSERT_PTR_EQUAL(ops_find(OPS_TENSORFLOW, "tf.math.add"), add);
     CU_ASSERT_PTR_EQUAL(ops_find(OPS_TENSORFLOW, "__operators__.add"), add);
-    CU_ASSERT_PTR_EQUAL(ops_find(OPS_TENSORFLOW, "compat.v1.floor_div"), ops_find(OPS_TENSORFLOW, "math.floordiv"));
-    CU_ASSERT_PTR_EQUAL(ops_find(OPS_TENSORFLOW, "keras.backend.mean"), ops_find(OPS_TENSORFLOW, "math.reduce_mean"));
-    CU_ASSERT_PTR_EQUAL(ops_find(OPS_TENSORFLOW, "tf.keras.activations.relu"), ops_find(OPS_TENSORFLOW, "nn.relu"));
+    CU_ASSERT_PTR_EQUAL(ops_find(OPS_TENSORFLOW, "compat.v1.floor_div"),
+                        ops_find(OPS_TENSORFLOW, "math.floordiv"));
+    CU_ASSERT_PTR_EQUAL(ops_find(OPS_TENSORFLOW, "keras.backend.mean"),
+                        ops_find(OPS_TENSORFLOW, "math.reduce_mean"));
+    CU_ASSERT_PTR_EQUAL(ops_find(OPS_TENSORFLOW, "tf.keras.activations.relu"),
+                        ops_find(OPS_TENSORFLOW, "nn.relu"));
     CU_ASSERT_PTR_NULL(ops_find(OPS_TENSORFLOW, "math.ad"));
     CU_ASSERT_PTR_NULL(ops_find(OPS_TENSORFLOW, "py_function"));
     CU_ASSERT_PTR_EQUAL(ops_find(OPS_KERAS3, "keras.ops.log_softmax"), ops_find(OPS_KERAS3, "LogSoftmax"));
@@ -169,17 +172,20 @@ static void test_json_depth(void)
 
 /* ---- models of one function ---- */
 
-#define INPUT "{\"class_name\": \"InputLayer\", \"name\": \"x\", \"inbound_nodes\": [], \"config\": "              \
-              "{\"batch_input_shape\": [null, 2, 2], \"dtype\": \"float32\", \"name\": \"x\"}}"
-#define OP_MODEL(class_name, config, node)                                                                        \
-    "{\"class_name\": \"Functional\", \"config\": {\"name\": \"m\", \"layers\": [" INPUT                           \
-    ", {\"class_name\": \"" class_name "\", \"name\": \"f\", \"config\": {" config "}, \"inbound_nodes\": [" node  \
+#define INPUT                                                                                                \
+    "{\"class_name\": \"InputLayer\", \"name\": \"x\", \"inbound_nodes\": [], \"config\": "                  \
+    "{\"batch_input_shape\": [null, 2, 2], \"dtype\": \"float32\", \"name\": \"x\"}}"
+#define OP_MODEL(class_name, config, node)                                                                   \
+    "{\"class_name\": \"Functional\", \"config\": {\"name\": \"m\", \"layers\": [" INPUT                     \
+    ", {\"class_name\": \"" class_name "\", \"name\": \"f\", \"config\": {" config                           \
+    "}, \"inbound_nodes\": [" node                                                                           \
     "]}], \"input_layers\": [[\"x\", 0, 0]], \"output_layers\": [[\"f\", 0, 0]]}}"
-#define TF(function, kwargs)                                                                                      \
+#define TF(function, kwargs)                                                                                 \
     OP_MODEL("TFOpLambda", "\"name\": \"f\", \"function\": \"" function "\"", "[\"x\", 0, 0, {" kwargs "}]")
-#define KT "{\"class_name\": \"__keras_tensor__\", \"config\": {\"shape\": [null, 2, 2], \"dtype\": \"float32\", "  \
-           "\"keras_history\": [\"x\", 0, 0]}}"
-#define K3(class_name, config, args)                                                                              \
+#define KT                                                                                                   \
+    "{\"class_name\": \"__keras_tensor__\", \"config\": {\"shape\": [null, 2, 2], \"dtype\": \"float32\", "  \
+    "\"keras_history\": [\"x\", 0, 0]}}"
+#define K3(class_name, config, args)                                                                         \
     OP_MODEL(class_name, "\"name\": \"f\"" config, "{\"args\": [" args "], \"kwargs\": {}}")
 
 static const float numbers[] = {1, -2, 3, 4};
@@ -218,30 +224,36 @@ static void test_parameters_of_nodes(void)
 
 static void test_slices(void)
 {
-    expect(OP_MODEL("SlicingOpLambda", "\"function\": \"__operators__.getitem\"",
-                    "[\"x\", 0, 0, {\"slice_spec\": [{\"class_name\": \"__ellipsis__\"}, {\"start\": null, \"stop\": "
-                    "null, \"step\": -1}], \"var\": null}]"),
-           "2.15.0", (const float[]){-2, 1, 4, 3}, 4);
-    expect(K3("GetItem", "", KT ", [{\"class_name\": \"__slice__\", \"config\": {\"start\": null, \"stop\": null, "
-                             "\"step\": null}}, -1]"),
+    expect(
+        OP_MODEL(
+            "SlicingOpLambda", "\"function\": \"__operators__.getitem\"",
+            "[\"x\", 0, 0, {\"slice_spec\": [{\"class_name\": \"__ellipsis__\"}, {\"start\": null, \"stop\": "
+            "null, \"step\": -1}], \"var\": null}]"),
+        "2.15.0", (const float[]){-2, 1, 4, 3}, 4);
+    expect(K3("GetItem", "",
+              KT ", [{\"class_name\": \"__slice__\", \"config\": {\"start\": null, \"stop\": null, "
+                 "\"step\": null}}, -1]"),
            "3.15.1", (const float[]){3, 4}, 2);
     static const char *const words[] = {"index 2", "size 2", NULL};
-    case_refused(K3("GetItem", "", KT ", [{\"class_name\": \"__slice__\", \"config\": {\"start\": null, \"stop\": null, "
-                                   "\"step\": null}}, 2]"),
+    case_refused(K3("GetItem", "",
+                    KT ", [{\"class_name\": \"__slice__\", \"config\": {\"start\": null, \"stop\": null, "
+                       "\"step\": null}}, 2]"),
                  "3.15.1", words);
 }
 
 static void test_nodedef(void)
 {
     expect(OP_MODEL("TensorFlowOpLayer",
-                    "\"name\": \"Sub\", \"constants\": {\"0\": 1.0}, \"node_def\": {\"name\": \"s\", \"op\": \"Sub\", "
+                    "\"name\": \"Sub\", \"constants\": {\"0\": 1.0}, \"node_def\": {\"name\": \"s\", \"op\": "
+                    "\"Sub\", "
                     "\"input\": [\"s/x\", \"x\"], \"attr\": {\"T\": {\"type\": \"DT_FLOAT\"}}}",
                     "[[\"x\", 0, 0, {}]]"),
            "2.4.0", (const float[]){0, 3, -2, -3}, 4);
     /* The same as a text of JSON; base64 in an attribute. */
     expect(OP_MODEL("TensorFlowOpLayer",
                     "\"name\": \"p\", \"constants\": {\"1\": [[0, 0], [1, 0], [0, 0]]}, \"node_def\": "
-                    "\"{\\\"op\\\": \\\"MirrorPad\\\", \\\"attr\\\": {\\\"mode\\\": {\\\"s\\\": \\\"UkVGTEVDVA==\\\"}}}\"",
+                    "\"{\\\"op\\\": \\\"MirrorPad\\\", \\\"attr\\\": {\\\"mode\\\": {\\\"s\\\": "
+                    "\\\"UkVGTEVDVA==\\\"}}}\"",
                     "[[\"x\", 0, 0, {}]]"),
            "2.4.0", (const float[]){3, 4, 1, -2, 3, 4}, 6);
 }
@@ -260,17 +272,26 @@ static void test_refusals(void)
         {TF("math.reduce_mean", "\"axis\": 3"), "2.15.0", {"axis 3", "rank 3", NULL}},
         {TF("random.normal", ""), "2.15.0", {"random numbers", NULL}},
         {TF("where", ""), "2.15.0", {"depends on the data", NULL}},
-        {TF("image.resize", "\"size\": [4, 4], \"method\": \"cubist\""), "2.15.0", {"cubist", "bicubic", NULL}},
-        {OP_MODEL("ClassMethod", "\"cls_symbol\": \"RaggedTensor\"", "[\"x\", 0, 0, {}]"), "2.15.0", {"ragged", NULL}},
+        {TF("image.resize", "\"size\": [4, 4], \"method\": \"cubist\""),
+         "2.15.0",
+         {"cubist", "bicubic", NULL}},
+        {OP_MODEL("ClassMethod", "\"cls_symbol\": \"RaggedTensor\"", "[\"x\", 0, 0, {}]"),
+         "2.15.0",
+         {"ragged", NULL}},
         {K3("Split", ", \"indices_or_sections\": 3, \"axis\": 1", KT), "3.15.1", {"3 equal parts", NULL}},
-        {K3("Max", ", \"axis\": 1, \"keepdims\": false, \"initial\": 0.0", KT), "3.15.1", {"'initial'", NULL}},
+        {K3("Max", ", \"axis\": 1, \"keepdims\": false, \"initial\": 0.0", KT),
+         "3.15.1",
+         {"'initial'", NULL}},
         {K3("Add", "", KT), "3.15.1", {"'x2' is missing", NULL}},
         {K3("Add", "", KT ", 1, 2"), "3.15.1", {"more arguments than the 2", NULL}},
-        {OP_MODEL("TensorFlowOpLayer", "\"node_def\": {\"op\": \"Bessel\"}", "[[\"x\", 0, 0, {}]]"), "2.4.0",
+        {OP_MODEL("TensorFlowOpLayer", "\"node_def\": {\"op\": \"Bessel\"}", "[[\"x\", 0, 0, {}]]"),
+         "2.4.0",
          {"Bessel", NULL}},
-        {OP_MODEL("TensorFlowOpLayer", "\"node_def\": {\"op\": \"Abs\", \"attr\": {\"fancy\": {\"b\": true}}}",
+        {OP_MODEL("TensorFlowOpLayer",
+                  "\"node_def\": {\"op\": \"Abs\", \"attr\": {\"fancy\": {\"b\": true}}}",
                   "[[\"x\", 0, 0, {}]]"),
-         "2.4.0", {"fancy", NULL}},
+         "2.4.0",
+         {"fancy", NULL}},
     };
     for (size_t i = 0; i < KD_COUNT(rows); i++)
         case_refused(rows[i].config, rows[i].version, rows[i].words);

@@ -1,11 +1,13 @@
-/* Recurrent, attention and preprocessing layers: hand-checkable numbers that Keras computed, and what is refused. The
- * options of every layer are compared with Keras's own numbers in the golden cases. */
+/* Recurrent, attention and preprocessing layers: hand-checkable numbers that Keras computed, and what is
+ * refused. The options of every layer are compared with Keras's own numbers in the golden cases. */
 #include "keras_case.h"
 
-#define SEQUENTIAL(shape, layers)                                                                                  \
-    "{\"class_name\": \"Sequential\", \"config\": {\"name\": \"s\", \"layers\": [{\"class_name\": \"InputLayer\", "    \
-    "\"config\": {\"batch_input_shape\": " shape ", \"dtype\": \"float32\", \"name\": \"x\"}}, " layers "]}}"
-#define RNN(class_name, config)                                                                                    \
+#define SEQUENTIAL(shape, layers)                                                                            \
+    "{\"class_name\": \"Sequential\", \"config\": {\"name\": \"s\", \"layers\": [{\"class_name\": "          \
+    "\"InputLayer\", "                                                                                       \
+    "\"config\": {\"batch_input_shape\": " shape ", \"dtype\": \"float32\", \"name\": \"x\"}}, " layers      \
+    "]}}"
+#define RNN(class_name, config)                                                                              \
     "{\"class_name\": \"" class_name "\", \"config\": {\"name\": \"rnn\", \"units\": 1" config "}}"
 
 struct weights {
@@ -39,7 +41,8 @@ static void expect(const char *config, const char *version, const struct weights
     case_end(model);
 }
 
-static const float k3[] = {.1f, .2f, .3f}, r3[] = {.4f, .5f, .6f}, k4[] = {.1f, .2f, .3f, .4f}, r4[] = {.5f, .6f, .7f, .8f};
+static const float k3[] = {.1f, .2f, .3f}, r3[] = {.4f, .5f, .6f}, k4[] = {.1f, .2f, .3f, .4f},
+                   r4[] = {.5f, .6f, .7f, .8f};
 static const float x12[] = {1, 2};
 
 /* A file without the key was written before reset_after existed. */
@@ -50,12 +53,14 @@ static void test_gru_forms(void)
     struct weights after = {k3, r3, rows, 3, shape_of(2, (int64_t)2, (int64_t)3)};
     struct weights cudnn = {k3, r3, rows, 3, shape_of(1, (int64_t)6)};
     struct shape shape = shape_of(3, (int64_t)1, (int64_t)2, (int64_t)1);
-    expect(SEQUENTIAL("[null, 2, 1]", RNN("GRU", ", \"recurrent_activation\": \"sigmoid\"")), "2.2.4", &before, shape,
-           x12, (const float[]){0.343117f}, 1);
-    expect(SEQUENTIAL("[null, 2, 1]", RNN("GRU", ", \"reset_after\": true, \"recurrent_activation\": \"sigmoid\"")),
+    expect(SEQUENTIAL("[null, 2, 1]", RNN("GRU", ", \"recurrent_activation\": \"sigmoid\"")), "2.2.4",
+           &before, shape, x12, (const float[]){0.343117f}, 1);
+    expect(SEQUENTIAL("[null, 2, 1]",
+                      RNN("GRU", ", \"reset_after\": true, \"recurrent_activation\": \"sigmoid\"")),
            "2.15.0", &after, shape, x12, (const float[]){0.356042f}, 1);
     /* One unit: a cuDNN kernel and its transpose are the same, so only the bias differs in form. */
-    expect(SEQUENTIAL("[null, 2, 1]", RNN("CuDNNGRU", "")), "2.2.4", &cudnn, shape, x12, (const float[]){0.356042f}, 1);
+    expect(SEQUENTIAL("[null, 2, 1]", RNN("CuDNNGRU", "")), "2.2.4", &cudnn, shape, x12,
+           (const float[]){0.356042f}, 1);
 }
 
 static void test_lstm(void)
@@ -65,11 +70,11 @@ static void test_lstm(void)
     struct weights cudnn = {k4, r4, halves, 4, shape_of(1, (int64_t)8)};
     struct shape shape = shape_of(3, (int64_t)1, (int64_t)2, (int64_t)1);
     const float expected[] = {0.299093f};
-    expect(SEQUENTIAL("[null, 2, 1]", RNN("LSTM", ", \"recurrent_activation\": \"sigmoid\"")), "2.15.0", &plain, shape,
-           x12, expected, 1);
+    expect(SEQUENTIAL("[null, 2, 1]", RNN("LSTM", ", \"recurrent_activation\": \"sigmoid\"")), "2.15.0",
+           &plain, shape, x12, expected, 1);
     expect(SEQUENTIAL("[null, 2, 1]", RNN("CuDNNLSTM", "")), "2.2.4", &cudnn, shape, x12, expected, 1);
-    expect(SEQUENTIAL("[null, 2, 1]", RNN("LSTM", ", \"recurrent_activation\": \"sigmoid\"")), "2.2.4-tf", &cudnn,
-           shape, x12, expected, 1);
+    expect(SEQUENTIAL("[null, 2, 1]", RNN("LSTM", ", \"recurrent_activation\": \"sigmoid\"")), "2.2.4-tf",
+           &cudnn, shape, x12, expected, 1);
 }
 
 #define MASKING "{\"class_name\": \"Masking\", \"config\": {\"name\": \"m\", \"mask_value\": 0.0}}, "
@@ -79,16 +84,18 @@ static void test_masks_and_direction(void)
     static const float kernel[] = {1}, recurrent[] = {.5f}, x[] = {1, 2, 3}, masked[] = {1, 0, 3};
     struct weights weights = {kernel, recurrent, NULL, 1, {0}};
     struct shape shape = shape_of(3, (int64_t)1, (int64_t)3, (int64_t)1);
-    expect(SEQUENTIAL("[null, 3, 1]", MASKING RNN("SimpleRNN", ", \"use_bias\": false, \"return_sequences\": true")),
+    expect(SEQUENTIAL("[null, 3, 1]",
+                      MASKING RNN("SimpleRNN", ", \"use_bias\": false, \"return_sequences\": true")),
            "2.15.0", &weights, shape, masked, (const float[]){0.761594f, 0.761594f, 0.997688f}, 3);
     expect(SEQUENTIAL("[null, 3, 1]", RNN("SimpleRNN", ", \"use_bias\": false, \"return_sequences\": true, "
                                                        "\"go_backwards\": true")),
            "2.15.0", &weights, shape, x, (const float[]){0.995055f, 0.986548f, 0.903925f}, 3);
 }
 
-#define BIDIRECTIONAL                                                                                              \
-    SEQUENTIAL("[null, 3, 1]", MASKING "{\"class_name\": \"Bidirectional\", \"config\": {\"name\": \"b\", \"layer\": "  \
-               RNN("SimpleRNN", ", \"use_bias\": false, \"return_sequences\": true") "}}")
+#define BIDIRECTIONAL                                                                                        \
+    SEQUENTIAL("[null, 3, 1]",                                                                               \
+               MASKING "{\"class_name\": \"Bidirectional\", \"config\": {\"name\": \"b\", \"layer\": " RNN(  \
+                   "SimpleRNN", ", \"use_bias\": false, \"return_sequences\": true") "}}")
 
 /* Masked steps of sequences: zeros from tf.keras on, the last output before. */
 static void test_bidirectional(void)
@@ -113,11 +120,13 @@ static void test_bidirectional(void)
     }
 }
 
-#define ATTENTION(class_name, config)                                                                              \
-    "{\"class_name\": \"Functional\", \"config\": {\"name\": \"m\", \"layers\": [{\"class_name\": \"InputLayer\", "    \
-    "\"name\": \"q\", \"inbound_nodes\": [], \"config\": {\"batch_input_shape\": [null, 2, 2], \"name\": \"q\"}}, "    \
-    "{\"class_name\": \"" class_name "\", \"name\": \"a\", \"config\": {\"name\": \"a\"" config "}, "                 \
-    "\"inbound_nodes\": [[[\"q\", 0, 0, {}], [\"q\", 0, 0, {}]]]}], \"input_layers\": [[\"q\", 0, 0]], "              \
+#define ATTENTION(class_name, config)                                                                        \
+    "{\"class_name\": \"Functional\", \"config\": {\"name\": \"m\", \"layers\": [{\"class_name\": "          \
+    "\"InputLayer\", "                                                                                       \
+    "\"name\": \"q\", \"inbound_nodes\": [], \"config\": {\"batch_input_shape\": [null, 2, 2], \"name\": "   \
+    "\"q\"}}, "                                                                                              \
+    "{\"class_name\": \"" class_name "\", \"name\": \"a\", \"config\": {\"name\": \"a\"" config "}, "        \
+    "\"inbound_nodes\": [[[\"q\", 0, 0, {}], [\"q\", 0, 0, {}]]]}], \"input_layers\": [[\"q\", 0, 0]], "     \
     "\"output_layers\": [[\"a\", 0, 0]]}}"
 
 /* Query and value are (1, 0), (0, 2): the first row is Keras's number of the reference. */
@@ -125,7 +134,8 @@ static void test_attention(void)
 {
     static const float x[] = {1, 0, 0, 2};
     struct shape shape = shape_of(3, (int64_t)1, (int64_t)2, (int64_t)2);
-    expect(ATTENTION("Attention", ""), "2.15.0", NULL, shape, x, (const float[]){0.731059f, 0.537883f, 0.017986f, 1.964028f}, 4);
+    expect(ATTENTION("Attention", ""), "2.15.0", NULL, shape, x,
+           (const float[]){0.731059f, 0.537883f, 0.017986f, 1.964028f}, 4);
     /* With causal order the first query sees the first value alone. */
     expect(ATTENTION("Attention", ", \"causal\": true"), "2.4.0", NULL, shape, x,
            (const float[]){1, 0, 0.017986f, 1.964028f}, 4);
@@ -137,38 +147,59 @@ static void test_refusals(void)
         const char *config, *version;
         const char *words[4];
     } rows[] = {
-        {SEQUENTIAL("[null, 2, 1]", "{\"class_name\": \"LSTM\", \"config\": {\"name\": \"rnn\"}}"), "2.15.0",
+        {SEQUENTIAL("[null, 2, 1]", "{\"class_name\": \"LSTM\", \"config\": {\"name\": \"rnn\"}}"),
+         "2.15.0",
          {"'rnn'", "'units'", NULL}},
         {SEQUENTIAL("[null, 2, 1]", RNN("LSTM", ", \"activation\": \"cube\"")), "2.15.0", {"cube", NULL}},
-        {SEQUENTIAL("[null, 2, 1]", "{\"class_name\": \"RNN\", \"config\": {\"name\": \"r\", \"cell\": {\"class_name\": "
-                                    "\"Dense\", \"config\": {\"name\": \"d\", \"units\": 2}}}}"),
-         "2.15.0", {"cell of class Dense", NULL}},
-        {SEQUENTIAL("[null, 2, 1]", "{\"class_name\": \"Bidirectional\", \"config\": {\"name\": \"b\", \"layer\": "
-                                    "{\"class_name\": \"Dense\", \"config\": {\"name\": \"d\", \"units\": 2}}}}"),
-         "2.15.0", {"Dense", "not a recurrent layer", NULL}},
-        {SEQUENTIAL("[null, 2, 1]", "{\"class_name\": \"Bidirectional\", \"config\": {\"name\": \"b\", \"merge_mode\": "
-                                    "\"zip\", \"layer\": " RNN("LSTM", "") "}}"),
-         "2.15.0", {"merge_mode", "zip", NULL}},
-        {SEQUENTIAL("[null, 2, 2]", "{\"class_name\": \"ConvLSTM1D\", \"config\": {\"name\": \"c\", \"filters\": 2, "
-                                    "\"kernel_size\": 2, \"activation\": \"softmax\"}}"),
-         "2.15.0", {"mixes channels", NULL}},
-        {SEQUENTIAL("[null, 4]", "{\"class_name\": \"LayerScale\", \"config\": {\"name\": \"l\"}}"), "2.15.0",
+        {SEQUENTIAL("[null, 2, 1]",
+                    "{\"class_name\": \"RNN\", \"config\": {\"name\": \"r\", \"cell\": {\"class_name\": "
+                    "\"Dense\", \"config\": {\"name\": \"d\", \"units\": 2}}}}"),
+         "2.15.0",
+         {"cell of class Dense", NULL}},
+        {SEQUENTIAL("[null, 2, 1]",
+                    "{\"class_name\": \"Bidirectional\", \"config\": {\"name\": \"b\", \"layer\": "
+                    "{\"class_name\": \"Dense\", \"config\": {\"name\": \"d\", \"units\": 2}}}}"),
+         "2.15.0",
+         {"Dense", "not a recurrent layer", NULL}},
+        {SEQUENTIAL("[null, 2, 1]",
+                    "{\"class_name\": \"Bidirectional\", \"config\": {\"name\": \"b\", \"merge_mode\": "
+                    "\"zip\", \"layer\": " RNN("LSTM", "") "}}"),
+         "2.15.0",
+         {"merge_mode", "zip", NULL}},
+        {SEQUENTIAL("[null, 2, 2]",
+                    "{\"class_name\": \"ConvLSTM1D\", \"config\": {\"name\": \"c\", \"filters\": 2, "
+                    "\"kernel_size\": 2, \"activation\": \"softmax\"}}"),
+         "2.15.0",
+         {"mixes channels", NULL}},
+        {SEQUENTIAL("[null, 4]", "{\"class_name\": \"LayerScale\", \"config\": {\"name\": \"l\"}}"),
+         "2.15.0",
          {"custom", NULL}},
-        {SEQUENTIAL("[null, 4]", "{\"class_name\": \"JaxLayer\", \"config\": {\"name\": \"l\"}}"), "3.15.1",
+        {SEQUENTIAL("[null, 4]", "{\"class_name\": \"JaxLayer\", \"config\": {\"name\": \"l\"}}"),
+         "3.15.1",
          {"another framework", NULL}},
-        {SEQUENTIAL("[null, 4]", "{\"class_name\": \"KerasLayer\", \"config\": {\"name\": \"l\"}}"), "2.15.0",
+        {SEQUENTIAL("[null, 4]", "{\"class_name\": \"KerasLayer\", \"config\": {\"name\": \"l\"}}"),
+         "2.15.0",
          {"TensorFlow Hub", NULL}},
-        {SEQUENTIAL("[null, 1]", "{\"class_name\": \"IntegerLookup\", \"config\": {\"name\": \"l\", \"vocabulary\": null}}"),
-         "3.15.1", {"no vocabulary", NULL}},
-        {SEQUENTIAL("[null, 1]", "{\"class_name\": \"StringLookup\", \"config\": {\"name\": \"l\", \"vocabulary\": "
-                                 "\"/etc/words\"}}"),
-         "3.15.1", {"file of its own", NULL}},
-        {SEQUENTIAL("[null, 4]", "{\"class_name\": \"Discretization\", \"config\": {\"name\": \"l\", \"bin_boundaries\": "
-                                 "null, \"num_bins\": 3, \"dtype\": \"int64\"}}"),
-         "3.15.1", {"before adapt", NULL}},
-        {SEQUENTIAL("[null, 4, 4, 3]", "{\"class_name\": \"Resizing\", \"config\": {\"name\": \"l\", \"height\": 2, "
-                                       "\"width\": 2, \"interpolation\": \"magic\"}}"),
-         "2.15.0", {"interpolation", "magic", NULL}},
+        {SEQUENTIAL(
+             "[null, 1]",
+             "{\"class_name\": \"IntegerLookup\", \"config\": {\"name\": \"l\", \"vocabulary\": null}}"),
+         "3.15.1",
+         {"no vocabulary", NULL}},
+        {SEQUENTIAL("[null, 1]",
+                    "{\"class_name\": \"StringLookup\", \"config\": {\"name\": \"l\", \"vocabulary\": "
+                    "\"/etc/words\"}}"),
+         "3.15.1",
+         {"file of its own", NULL}},
+        {SEQUENTIAL("[null, 4]",
+                    "{\"class_name\": \"Discretization\", \"config\": {\"name\": \"l\", \"bin_boundaries\": "
+                    "null, \"num_bins\": 3, \"dtype\": \"int64\"}}"),
+         "3.15.1",
+         {"before adapt", NULL}},
+        {SEQUENTIAL("[null, 4, 4, 3]",
+                    "{\"class_name\": \"Resizing\", \"config\": {\"name\": \"l\", \"height\": 2, "
+                    "\"width\": 2, \"interpolation\": \"magic\"}}"),
+         "2.15.0",
+         {"interpolation", "magic", NULL}},
     };
     for (size_t i = 0; i < KD_COUNT(rows); i++)
         case_refused(rows[i].config, rows[i].version, rows[i].words);
