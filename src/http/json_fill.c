@@ -248,23 +248,34 @@ void json_fill_number(struct json_fill *fill, struct json_scan *scan, const char
         store_i64(fill, value);
 }
 
+enum json_type json_literal_type(enum json_literal literal)
+{
+    switch (literal) {
+    case JSON_NULL:
+        return JSON_TYPE_NULL;
+    case JSON_FALSE:
+        return JSON_TYPE_FALSE;
+    case JSON_TRUE:
+        return JSON_TYPE_TRUE;
+    default:
+        return JSON_TYPE_NUMBER;
+    }
+}
+
 void json_fill_literal(struct json_fill *fill, struct json_scan *scan, enum json_literal literal)
 {
-    static const enum json_type types[] = {[JSON_NULL] = JSON_TYPE_NULL,        [JSON_FALSE] = JSON_TYPE_FALSE,
-                                           [JSON_TRUE] = JSON_TYPE_TRUE,        [JSON_NAN] = JSON_TYPE_NUMBER,
-                                           [JSON_INFINITY] = JSON_TYPE_NUMBER,  [JSON_MINUS_INFINITY] = JSON_TYPE_NUMBER};
-    static const float values[] = {[JSON_NAN] = NAN, [JSON_INFINITY] = INFINITY, [JSON_MINUS_INFINITY] = -INFINITY};
+    enum json_type type = json_literal_type(literal);
+    bool number = type == JSON_TYPE_NUMBER, boolean = literal == JSON_TRUE || literal == JSON_FALSE;
     if (!count_leaf(fill, scan))
         return;
-    bool number = types[literal] == JSON_TYPE_NUMBER, boolean = literal == JSON_TRUE || literal == JSON_FALSE;
     if (!(number && dtype_is_float(fill->dtype)) && !(boolean && fill->dtype == DTYPE_BOOL))
-        type_problem(fill, scan, types[literal]);
+        type_problem(fill, scan, type);
     else if (!want_element(fill, scan))
         return;
     else if (boolean)
         store_i64(fill, literal == JSON_TRUE);
     else
-        ((float *)fill->data)[fill->n++] = values[literal];
+        ((float *)fill->data)[fill->n++] = literal == JSON_NAN ? NAN : literal == JSON_INFINITY ? INFINITY : -INFINITY;
 }
 
 void json_fill_object(struct json_fill *fill, struct json_scan *scan)

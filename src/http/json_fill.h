@@ -31,6 +31,7 @@ enum json_type { JSON_TYPE_NULL, JSON_TYPE_FALSE, JSON_TYPE_TRUE, JSON_TYPE_OBJE
                  JSON_TYPE_NUMBER };
 /* "Null", "False", ... */
 const char *json_type_name(enum json_type type);
+enum json_type json_literal_type(enum json_literal literal);
 
 struct json_fill_problem {
     enum json_fill_kind kind;

@@ -66,7 +66,7 @@ static void encode(struct request *request)
         predict_fail(request, &err);
 }
 
-void v1_predict_end(struct request *request)
+void v1_run(struct request *request, void (*encode_answer)(struct request *request))
 {
     struct predict *predict = &request->predict;
     struct err lookup, err;
@@ -80,7 +80,12 @@ void v1_predict_end(struct request *request)
     if (code)
         predict_fail(request, &err);
     else
-        predict_run(request, encode);
+        predict_run(request, encode_answer);
+}
+
+void v1_predict_end(struct request *request)
+{
+    v1_run(request, encode);
 }
 
 /* ---- without a server ---- */

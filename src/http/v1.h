@@ -20,6 +20,9 @@ int v1_encode(const struct keras_signature_tensor *signature, size_t n, const st
 /* TensorFlow Serving's sentence for what predict_begin did not find. */
 void v1_lookup_error(const struct request *request, struct err *err);
 
+/* The body is complete: runs the model, then encode. */
+void v1_run(struct request *request, void (*encode)(struct request *request));
+
 void v1_predict_begin(struct request *request);
 void v1_predict_body(struct request *request, const char *data, size_t length);
 void v1_predict_end(struct request *request);

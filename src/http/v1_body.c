@@ -17,6 +17,7 @@ enum state {
     STATE_TOP,       /* the document */
     STATE_MEMBERS,   /* its members */
     STATE_SIGNATURE, /* the value of signature_name */
+    STATE_CONTEXT,   /* the value of context, or its members */
     STATE_INSTANCES, /* the value of instances */
     STATE_ROWS,      /* its elements */
     STATE_ROW,       /* the members of a row */
@@ -84,10 +85,23 @@ static void begin_fill(struct v1_body *body, int input, enum state after, int de
     json_fill_value(fill_of(body));
 }
 
+/* The values of a feature of an example, a flat list, become a row of the input's shape. */
+static struct shape example_shape(struct v1_body *body, const struct input *input)
+{
+    struct shape shape = {.rank = input->want->shape.rank ? input->want->shape.rank - 1 : 0};
+    int64_t elements, n = (int64_t)input->fill.value_count;
+    memcpy(shape.dim, &input->want->shape.dim[1], sizeof(shape.dim[0]) * (size_t)shape.rank);
+    if (shape.rank == 1 && shape.dim[0] < 0)
+        shape.dim[0] = n;
+    if (input->fill.rank > 1 || !shape_elements(&shape, &elements) || elements != n)
+        note(body, V1_CHECK_VALUES, V1_EXAMPLE_SIZE);
+    return shape;
+}
+
 /* Compares the shape of a row's value with row 0's. */
 static void check_row(struct v1_body *body, struct input *input)
 {
-    struct shape shape = json_fill_shape(&input->fill);
+    struct shape shape = body->examples ? example_shape(body, input) : json_fill_shape(&input->fill);
     int64_t want;
     if (!input->given) {
         input->shape = shape;
@@ -119,11 +133,14 @@ static void value_over(struct v1_body *body, int depth)
 
 /* ---- rows and maps ---- */
 
-static bool begin_plain_row(struct v1_body *body, int depth)
+static bool begin_plain_row(struct v1_body *body, enum json_type type, int depth)
 {
     if (skip_if_wrong(body))
         return false;
-    if (body->row > 0 && body->rows_are_objects)
+    body->problem_type = type;
+    if (body->examples)
+        refuse_values(body, V1_EXAMPLE_TYPE);
+    else if (body->row > 0 && body->rows_are_objects)
         refuse_values(body, V1_ROW_NOT_OBJECT);
     else if (body->inputs->n > 1)
         refuse_values(body, V1_NEEDS_OBJECTS);
@@ -205,10 +222,12 @@ static void member(struct v1_body *body, const char *key, size_t length)
     if (str_view_equal((struct str_view){key, length}, "signature_name")) {
         state = body->has_signature ? STATE_MEMBERS : STATE_SIGNATURE;
         body->has_signature = true;
-    } else if (str_view_equal((struct str_view){key, length}, "instances")) {
+    } else if (body->examples && str_view_equal((struct str_view){key, length}, "context")) {
+        state = STATE_CONTEXT;
+    } else if (str_view_equal((struct str_view){key, length}, body->examples ? "examples" : "instances")) {
         state = first ? STATE_INSTANCES : STATE_MEMBERS;
         body->has_instances = true;
-    } else if (str_view_equal((struct str_view){key, length}, "inputs")) {
+    } else if (!body->examples && str_view_equal((struct str_view){key, length}, "inputs")) {
         state = first ? STATE_INPUTS : STATE_MEMBERS;
         body->columnar = first;
         body->has_inputs = true;
@@ -230,7 +249,7 @@ static void begin_base64(struct v1_body *body)
 {
     bool ok = true;
     if (body->object_from == STATE_ROWS)
-        ok = begin_plain_row(body, body->object_depth);
+        ok = begin_plain_row(body, JSON_TYPE_OBJECT, body->object_depth);
     else if (body->object_from == STATE_INPUTS)
         ok = begin_plain_inputs(body, body->object_depth);
     if (!ok)
@@ -257,11 +276,12 @@ static bool begin_plain(struct v1_body *body, enum json_type type, int depth)
 {
     bool wrong_signature = body->state == STATE_SIGNATURE && type != JSON_TYPE_STRING;
     bool wrong_instances = body->state == STATE_INSTANCES && type != JSON_TYPE_ARRAY;
+    bool wrong_context = body->state == STATE_CONTEXT;
     switch ((enum state)body->state) {
     case STATE_FILL:
         return true;
     case STATE_ROWS:
-        return begin_plain_row(body, depth);
+        return begin_plain_row(body, type, depth);
     case STATE_INPUTS:
         return begin_plain_inputs(body, depth);
     case STATE_BASE64:
@@ -276,8 +296,10 @@ static bool begin_plain(struct v1_body *body, enum json_type type, int depth)
             note(body, V1_CHECK_SIGNATURE, V1_SIGNATURE_TYPE);
         if (wrong_instances)
             note(body, V1_CHECK_FORMAT, V1_NOT_LIST);
+        if (wrong_context)
+            note(body, V1_CHECK_FORMAT, V1_CONTEXT);
     }
-    if (wrong_signature || wrong_instances)
+    if (wrong_signature || wrong_instances || wrong_context)
         body->state = STATE_MEMBERS;
     return false;
 }
@@ -286,8 +308,8 @@ static void open_object(struct v1_body *body)
 {
     int depth = body->scan.depth - 1;
     bool string = body->state == STATE_FILL && fill_of(body)->dtype == DTYPE_STRING;
-    if (body->state == STATE_TOP) {
-        body->state = STATE_MEMBERS;
+    if (body->state == STATE_TOP || body->state == STATE_CONTEXT) {
+        body->state = body->state == STATE_TOP ? STATE_MEMBERS : STATE_CONTEXT;
         return;
     }
     if (body->check == V1_CHECK_NONE && !(body->state == STATE_FILL && fill_of(body)->problem.kind))
@@ -359,6 +381,11 @@ static void on_key(void *sink, const char *key, size_t length)
     case STATE_MAP:
         map_key(body, key, length);
         break;
+    case STATE_CONTEXT:
+        note(body, V1_CHECK_FORMAT, V1_CONTEXT);
+        json_scan_skip_to(&body->scan, 1);
+        body->state = STATE_MEMBERS;
+        break;
     case STATE_OBJECT:
         if (str_view_equal((struct str_view){key, length}, "b64"))
             body->state = STATE_BASE64;
@@ -390,6 +417,7 @@ static void on_close(void *sink, char bracket)
         end_map(body);
         break;
     case STATE_ROWS:
+    case STATE_CONTEXT:
         body->state = STATE_MEMBERS;
         break;
     default:
@@ -409,7 +437,7 @@ static void on_number(void *sink, const char *text, size_t length, enum json_num
 static void on_literal(void *sink, enum json_literal literal)
 {
     struct v1_body *body = sink;
-    if (!begin_plain(body, JSON_TYPE_NULL, body->scan.depth))
+    if (!begin_plain(body, json_literal_type(literal), body->scan.depth))
         return;
     json_fill_literal(fill_of(body), &body->scan, literal);
     value_over(body, body->scan.depth);
@@ -470,7 +498,7 @@ void v1_body_start(struct v1_body *body, struct inputs *inputs, int max_depth)
     body->inputs = inputs;
     body->state = STATE_TOP;
     body->has_instances = body->has_inputs = body->has_signature = false;
-    body->columnar = body->rows_are_objects = false;
+    body->examples = body->columnar = body->rows_are_objects = false;
     body->row = 0;
     body->input = 0;
     body->check = V1_CHECK_NONE;
@@ -507,11 +535,13 @@ static int check_format(const struct v1_body *body, struct err *err)
         return err_set(err, KD_EINVAL,
                        "Request has both keys, expecting only one of 'inputs' or 'instances'");
     if (!body->has_instances && !body->has_inputs)
-        return err_set(err, KD_EINVAL, "Missing 'inputs' or 'instances' key");
+        return err_set(err, KD_EINVAL, body->examples ? "key 'examples' is expected and was not found"
+                                                      : "Missing 'inputs' or 'instances' key");
     if (body->check == V1_CHECK_FORMAT)
         return v1_problem_text(body, err);
     if (!body->columnar && body->row == 0 && body->check == V1_CHECK_NONE)
-        return err_set(err, KD_EINVAL, "No values in 'instances' array");
+        return err_set(err, KD_EINVAL, body->examples ? "'examples' value is an empty array"
+                                                      : "No values in 'instances' array");
     return 0;
 }
 

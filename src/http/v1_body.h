@@ -1,5 +1,5 @@
 /* V1 body: the request body of :predict in TensorFlow Serving's REST API, row ("instances") or columnar
- * ("inputs"), read as it arrives straight into the model's input tensors. */
+ * ("inputs"), or of :classify and :regress ("examples"), read as it arrives straight into the model's input tensors. */
 #ifndef KD_HTTP_V1_BODY_H
 #define KD_HTTP_V1_BODY_H
 
@@ -40,7 +40,10 @@ enum v1_problem {
     V1_TWICE,         /* an input is named twice in a row */
     V1_MISSING_KEYS,  /* a row without some input */
     V1_MISSING_INPUT, /* a map without problem_input */
-    V1_BASE64_OBJECT
+    V1_BASE64_OBJECT,
+    V1_EXAMPLE_TYPE,  /* an example that is no object */
+    V1_EXAMPLE_SIZE,  /* a feature with another number of values than the input has */
+    V1_CONTEXT        /* features for all examples */
 };
 
 struct v1_body {
@@ -54,6 +57,7 @@ struct v1_body {
     int fill_depth;      /* where the value lives */
     int input;           /* being filled */
     bool has_instances, has_inputs, has_signature;
+    bool examples; /* set after v1_body_start: the body of :classify and :regress */
     bool columnar;
     bool rows_are_objects;
     int64_t row;         /* the present one; after the list: their number */
@@ -63,6 +67,7 @@ struct v1_body {
     int64_t problem_row;
     int problem_input;
     struct shape problem_shape;
+    enum json_type problem_type;
     char problem_key[64];
     size_t signature_length;
     char signature[V1_SIGNATURE_MAX];

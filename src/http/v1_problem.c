@@ -34,7 +34,7 @@ static void put_place(struct buf *buf, const struct v1_body *body)
     if (body->columnar)
         buf_puts(buf, "inputs");
     else
-        buf_printf(buf, "instances[%" PRId64 "]", body->problem_row);
+        buf_printf(buf, "%s[%" PRId64 "]", body->examples ? "examples" : "instances", body->problem_row);
     if (body->inputs->n > 1 || body->rows_are_objects)
         buf_printf(buf, ".%.100s", input->want->name);
     for (int i = 0; i < problem->n_place; i++)
@@ -137,6 +137,10 @@ static int put_row_problem(struct buf *buf, const struct v1_body *body)
     case V1_TWICE:
         buf_printf(buf, "JSON object: names input %s twice", body->problem_key);
         break;
+    case V1_EXAMPLE_SIZE:
+        buf_printf(buf, "feature '%.100s' has %zu values, the model expects a row of shape %s",
+                   input->want->name, input->fill.value_count, shape_text(&input->want->shape, want, sizeof(want)));
+        break;
     case V1_MISSING_KEYS:
         buf_puts(buf, "JSON object: keys must be equal to: ");
         put_names(buf, body->inputs);
@@ -156,7 +160,7 @@ static int put_wrapped(struct buf *buf, const struct v1_body *body)
     buf_printf(buf, "Failed to process element: %" PRId64, body->problem_row);
     if (body->rows_are_objects && body->problem != V1_MISSING_KEYS && body->problem != V1_UNKNOWN_INPUT)
         buf_printf(buf, " key: %.100s", body->inputs->items[body->problem_input].want->name);
-    buf_puts(buf, " of 'instances' list. Error: INVALID_ARGUMENT: ");
+    buf_printf(buf, " of '%s' list. Error: INVALID_ARGUMENT: ", body->examples ? "examples" : "instances");
     return put_row_problem(buf, body);
 }
 
@@ -172,7 +176,7 @@ static int put_problem(struct buf *buf, const struct v1_body *body)
         buf_puts(buf, "'signature_name' key must be a string value.");
         break;
     case V1_NOT_LIST:
-        buf_puts(buf, "Expecting 'instances' to be an list/array");
+        buf_printf(buf, "Expecting '%s' to be an list/array", body->examples ? "examples" : "instances");
         break;
     case V1_ROW_NOT_OBJECT:
         buf_printf(buf, "Expecting object but got list at item %" PRId64 " of input list", body->problem_row);
@@ -188,6 +192,13 @@ static int put_problem(struct buf *buf, const struct v1_body *body)
     case V1_NEEDS_OBJECT:
         buf_puts(buf, "'inputs': expecting an object as multiple input tensors required: ");
         put_names(buf, body->inputs);
+        break;
+    case V1_EXAMPLE_TYPE:
+        buf_printf(buf, "Example must be JSON object but got JSON %s (at examples[%" PRId64 "])",
+                   json_type_name(body->problem_type), body->problem_row);
+        break;
+    case V1_CONTEXT:
+        buf_puts(buf, "'context' with features is not supported: put them into each example");
         break;
     case V1_MISSING_INPUT:
         buf_printf(buf, "Missing named input: %.200s in 'inputs' object.",

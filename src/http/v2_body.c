@@ -458,15 +458,11 @@ static void on_number(void *sink, const char *text, size_t length, enum json_num
 static void on_literal(void *sink, enum json_literal literal)
 {
     struct v2_body *body = sink;
-    enum json_type type = literal == JSON_NULL    ? JSON_TYPE_NULL
-                          : literal == JSON_TRUE  ? JSON_TYPE_TRUE
-                          : literal == JSON_FALSE ? JSON_TYPE_FALSE
-                                                  : JSON_TYPE_NUMBER;
     if (body->state == STATE_DATA) {
         json_fill_literal(fill_of(body), body->active, literal);
         data_over(body, body->active->depth);
     } else if (body->state == STATE_PARAMETER) {
-        take_parameter(body, &(struct scalar){.type = type});
+        take_parameter(body, &(struct scalar){.type = json_literal_type(literal)});
     } else {
         wrong_value(body);
     }

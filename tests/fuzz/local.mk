@@ -27,6 +27,18 @@ check_PROGRAMS += tests/fuzz/fuzz_keras_json
 tests_fuzz_fuzz_keras_json_SOURCES = tests/fuzz/fuzz_keras_json.c tests/fuzz/fuzz.h $(FUZZ_MAIN)
 tests_fuzz_fuzz_keras_json_CPPFLAGS = $(FUZZ_CPPFLAGS)
 tests_fuzz_fuzz_keras_json_LDFLAGS = $(FUZZ_LINK)
+check_PROGRAMS += tests/fuzz/fuzz_v1_json tests/fuzz/fuzz_v2_json tests/fuzz/fuzz_v2_binary
+EXTRA_DIST += tests/fuzz/body.h
+tests_fuzz_fuzz_v1_json_SOURCES = tests/fuzz/fuzz_v1_json.c tests/fuzz/fuzz.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_v1_json_CPPFLAGS = $(FUZZ_CPPFLAGS)
+tests_fuzz_fuzz_v1_json_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_v2_json_SOURCES = tests/fuzz/fuzz_v2_json.c tests/fuzz/fuzz.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_v2_json_CPPFLAGS = $(FUZZ_CPPFLAGS)
+tests_fuzz_fuzz_v2_json_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_v2_binary_SOURCES = tests/fuzz/fuzz_v2_binary.c tests/fuzz/fuzz.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_v2_binary_CPPFLAGS = $(FUZZ_CPPFLAGS)
+tests_fuzz_fuzz_v2_binary_LDFLAGS = $(FUZZ_LINK)
 if !FUZZERS
+TESTS += tests/fuzz/fuzz_v1_json tests/fuzz/fuzz_v2_json tests/fuzz/fuzz_v2_binary
 TESTS += tests/fuzz/fuzz_image tests/fuzz/fuzz_keras_json tests/fuzz/replay_h5.sh
 endif

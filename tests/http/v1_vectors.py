@@ -4,7 +4,7 @@ import gzip
 import json
 import os
 
-from daemon import SOURCE, Daemon, check, run
+from daemon import SOURCE, Daemon, check, put, run
 
 MODELS = os.path.join(SOURCE, "tests", "http", "models")
 HPT, AB, NONE = "/v1/models/hpt", "/v1/models/ab", "/v1/models/none"
@@ -60,6 +60,22 @@ VECTORS = [
     ("order 2", NONE + ":predict", b'{"signature_name":1}', 400, b"signature_name"),
     ("order 3", HPT + ":predict", b'{"signature_name":"x"}', 400, b"Serving signature name"),
     ("place", PREDICT, b'{"instances":[1,2,3,"x"]}', 400, b"instances[3]"),
+    ("regress", "/v1/models/m:regress", b'{"examples":[{"x":[1,2]},{"x":[3,4.5]}]}', 200, {"results": [3.0, 7.5]}),
+    ("regress one", HPT + ":regress", b'{"examples":[{"x":1},{"x":[3]}],"context":{}}', 200, {"results": [2.5, 3.5]}),
+    ("classify", "/v1/models/same:classify", b'{"examples":[{"x":[0.25,0.75]}]}', 200,
+     {"results": [[["", 0.25], ["", 0.75]]]}),
+    ("classify ab", AB + ":classify", b'{"examples":[{"a":[1,2],"b":1}]}', 400, b"cannot classify"),
+    ("regress same", "/v1/models/same:regress", b'{"examples":[{"x":[1,2]}]}', 400, b"cannot regress"),
+    ("examples 1", HPT + ":regress", b"{}", 400, b"key 'examples' is expected and was not found"),
+    ("examples 2", HPT + ":regress", b'{"examples":{}}', 400, b"to be an list/array"),
+    ("examples 3", HPT + ":regress", b'{"examples":[]}', 400, b"value is an empty array"),
+    ("examples 4", HPT + ":regress", b'{"examples":[1]}', 400, b"Example must be JSON object but got JSON Number"),
+    ("examples 5", HPT + ":regress", b'{"examples":[{"x":null}]}', 400, b"Type: Null"),
+    ("examples 6", HPT + ":regress", b'{"examples":[{"x":[[1]]}]}', 400, b"feature 'x' has 1 values"),
+    ("examples 7", "/v1/models/m:regress", b'{"examples":[{"x":[1,2,3]}]}', 400, b"feature 'x' has 3 values"),
+    ("examples 8", HPT + ":regress", b'{"examples":[{"y":1}]}', 400, b"does not have named input: y"),
+    ("examples 9", HPT + ":regress", b'{"examples":[{"x":1}],"context":{"x":1}}', 400, b"'context'"),
+    ("examples 10", NONE + ":classify", b'{"examples":[{"x":1}]}', 404, b"Servable not found"),
     ("text", "/v1/models/text:predict", b'{"instances":["a",{"b64":"AP8="}]}', 200,
      {"predictions": [{"b64": "YQ=="}, {"b64": "AP8="}]}),
     ("text 2", "/v1/models/text:predict", b'{"inputs":{"s":["\xc3\xa9"]}}', 200, {"outputs": [{"b64": "w6k="}]}),
@@ -71,7 +87,7 @@ def matches(data, want):
 
 
 def start(*extra):
-    return Daemon(*extra, *[os.path.join(MODELS, name + ".h5") for name in ("hpt", "ab", "text", "kinds")])
+    return Daemon(*extra, *[os.path.join(MODELS, name + ".h5") for name in ("hpt", "ab", "text", "kinds", "m", "same")])
 
 
 def vectors(directory):
@@ -127,11 +143,11 @@ def status(directory):
         code, data = daemon.json("GET", HPT + "/labels/x")
         check(code == 400 and data == {"error": "Unrecognized servable version label: x"}, data)
         code, data = daemon.json("GET", "/v1/models")
-        check(code == 200 and data == {"models": ["ab", "hpt", "kinds", "text"]}, data)
+        check(code == 200 and data == {"models": ["ab", "hpt", "kinds", "m", "same", "text"]}, data)
         code, data = daemon.json("GET", "/v1/config")
         check(code == 200 and data["ab"]["model_version_status"][0]["state"] == "AVAILABLE", data)
         code, data = daemon.json("POST", "/v1/config/reload")
-        check(code == 200 and sorted(data) == ["ab", "hpt", "kinds", "text"], (code, data))
+        check(code == 200 and sorted(data) == ["ab", "hpt", "kinds", "m", "same", "text"], (code, data))
 
 
 def metadata(directory):
@@ -152,6 +168,28 @@ def metadata(directory):
               inputs)
         code, data = daemon.json("GET", NONE + "/metadata")
         check(code == 404 and "Servable not found" in data["error"], data)
+
+
+def output_names(directory):
+    with start("--output-names", "keras3") as daemon:
+        _, data = daemon.json("POST", AB + ":predict", b'{"instances":[{"a":[1,2],"b":3}]}')
+        check(data == {"predictions": [{"output_0": 3, "output_1": [2.0, 4.0]}]}, data)
+        _, data = daemon.json("GET", AB + "/metadata")
+        outputs = data["metadata"]["signature_def"]["signature_def"]["serving_default"]["outputs"]
+        check(sorted(outputs) == ["output_0", "output_1"], outputs)
+
+
+def classes(directory):
+    """Labels beside the model."""
+    put(os.path.join(MODELS, "same.h5"), os.path.join(directory, "same.h5"))
+    put(b"cat\ndog\n", os.path.join(directory, "same.labels.txt"))
+    with Daemon(os.path.join(directory, "same.h5")) as daemon:
+        _, data = daemon.json("POST", "/v1/models/same:classify", b'{"examples":[{"x":[0.25,0.75]}]}')
+        check(data == {"results": [[["cat", 0.25], ["dog", 0.75]]]}, data)
+        body = (b'{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[0.25,0.75]}],'
+                b'"outputs":[{"name":"y","parameters":{"classification":1}}]}')
+        _, data = daemon.json("POST", "/v2/models/same/infer", body)
+        check(data["outputs"][0]["data"] == ["0.750000:1:dog"], data)
 
 
 def kinds(directory):
@@ -212,4 +250,4 @@ def full_queue(directory):
 
 
 if __name__ == "__main__":
-    run(vectors, malformed, compressed, status, metadata, kinds, pretty, cors, full_queue)
+    run(vectors, malformed, compressed, status, metadata, output_names, classes, kinds, pretty, cors, full_queue)
