@@ -9,6 +9,6 @@ TESTS += $(PROTOCOL_TESTS)
 EXTRA_DIST += tests/http/make_models.py \
 	tests/http/models/ab.h5 tests/http/models/hpt.h5 tests/http/models/kinds.h5 tests/http/models/m.h5 \
 	tests/http/models/same.h5 tests/http/models/text.h5
-HTTP_TESTS = tests/http/reload_under_load.py tests/http/start_stop.py
+HTTP_TESTS = tests/http/metrics.py tests/http/reload_under_load.py tests/http/start_stop.py
 dist_check_SCRIPTS += $(HTTP_TESTS)
 TESTS += $(HTTP_TESTS)
