@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -269,6 +270,25 @@ static void check_warnings(const cJSON *item, const struct keras_model *model, s
         printf("    warning: %s\n", keras_model_warning(model, i));
 }
 
+/* The model as a plain file: the committed ones are compressed. Returns false if it can't be unpacked. */
+static bool unpack(const char *path, char *plain, size_t size)
+{
+    char packed[PATH_MAX + 4], bytes[65536];
+    snprintf(packed, sizeof(packed), "%s.gz", path);
+    gzFile in = access(path, R_OK) == 0 ? NULL : gzopen(packed, "rb");
+    if (!in) {
+        snprintf(plain, size, "%s", path);
+        return access(path, R_OK) == 0;
+    }
+    snprintf(plain, size, "%s/kerasd-golden-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+    int out = mkstemp(plain), n = 0;
+    bool good = out >= 0;
+    while (good && (n = gzread(in, bytes, sizeof(bytes))) > 0)
+        good = fd_write_full(out, bytes, (size_t)n) == 0;
+    fd_close(&out);
+    return gzclose(in) == Z_OK && good && n == 0;
+}
+
 static void run_case(const struct manifest *manifest, const cJSON *item, struct verdict *verdict)
 {
     static const char *const what[] = {"fused", "unfused"};
@@ -276,9 +296,12 @@ static void run_case(const struct manifest *manifest, const cJSON *item, struct 
     struct load_options load = {.helper = getenv("KERASD_LOAD")};
     struct image *image = NULL;
     struct err err = {0};
-    char path[PATH_MAX];
+    char path[PATH_MAX], plain[PATH_MAX];
     snprintf(path, sizeof(path), "%s/%s", manifest->folder, string_of(item, "file"));
-    int rc = load_file(path, NULL, &load, &image, &err);
+    int rc = unpack(path, plain, sizeof(plain)) ? load_file(plain, NULL, &load, &image, &err)
+                                               : err_set(&err, KD_EIO, "cannot unpack '%s.gz'", path);
+    if (strcmp(plain, path) != 0)
+        unlink(plain);
     read_options(item, &options);
     for (int unfused = 0; unfused < 2 && !verdict->failed; unfused++) {
         struct keras_model *model = NULL;
