@@ -125,7 +125,7 @@ ops_lower_fn ops_batch_dot;    /* x, y, axes */
 ops_lower_fn ops_tensordot;    /* x, y, axes */
 ops_lower_fn ops_outer;        /* x, y */
 ops_lower_fn ops_inner;        /* x, y; variant: 1 flattens both (vdot) */
-ops_lower_fn ops_cross;        /* x, y */
+ops_lower_fn ops_cross;        /* x, y, four axes */
 ops_lower_fn ops_einsum;       /* equation, operands... */
 ops_lower_fn ops_einsum_list;  /* list, equation */
 ops_lower_fn ops_equality;     /* x, y; y may be lost; variant: binary kind */

@@ -152,9 +152,8 @@ engine_value ops_layer_normalization(struct ops_call *op)
         axes[n++] = rank - 1;
     if (op->arg[5] && ops_bool(op, 5, false))
         return ops_fail(op, "rms_scaling is not served");
-    double epsilon = kind == ENGINE_NORM_LAYER ? 1e-3 : 1.1920929e-07;
     engine_value gamma = optional(op, 1, x), beta = optional(op, 2, x);
-    x = engine_normalize(op->graph, kind, x, axes, n, (float)ops_number(op, 4, epsilon));
+    x = engine_normalize(op->graph, kind, x, axes, n, (float)ops_number(op, 4, 1e-7));
     x = gamma == ENGINE_NONE ? x : engine_binary(op->graph, BINARY_MULTIPLY, x, gamma);
     return beta == ENGINE_NONE ? x : engine_binary(op->graph, BINARY_ADD, x, beta);
 }

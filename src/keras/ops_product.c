@@ -191,6 +191,9 @@ engine_value ops_cross(struct ops_call *op)
     engine_value x, y, part[2];
     if (!ops_pair(op, 0, 1, &x, &y))
         return ENGINE_NONE;
+    for (int i = 2; i < 6; i++)
+        if (op->arg[i] && ops_int(op, i, -1) != -1)
+            return ops_fail(op, "only vectors along the last axis are served");
     if (engine_dim(op->graph, x, -1) != 3 || engine_dim(op->graph, y, -1) != 3)
         return ops_fail(op, "only vectors of three numbers along the last axis are served");
     for (int i = 0; i < 2; i++) {

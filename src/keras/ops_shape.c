@@ -436,6 +436,10 @@ engine_value ops_rot90(struct ops_call *op)
     turns = turns < 0 ? turns + 4 : turns;
     if (op->arg[2] && ops_axes(op, 2, rank, axes) != 2)
         return ops_fail(op, "two axes are needed");
+    /* Keras 3 on TensorFlow puts the numbers of a rectangle out of order there. */
+    if (turns == 2 && op->dialect == OPS_KERAS3 &&
+        engine_dim(op->graph, x, axes[0]) != engine_dim(op->graph, x, axes[1]))
+        return ops_fail(op, "half a turn of a rectangle is not served");
     if (turns == 2)
         return flip(op, flip(op, x, axes[0]), axes[1]);
     if (turns == 1)
