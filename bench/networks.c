@@ -2,8 +2,8 @@
  *
  *   bench/networks [--plan] [NAME [BATCH]]
  *
- * Without a name all networks run at a few batch sizes; --plan prints the plan with measured times per step. The
- * shapes are those of the Keras models of the same name, the numbers are not. */
+ * Without a name all networks run at a few batch sizes; --plan prints the plan with measured times per
+ * step. The shapes are those of the Keras models of the same name, the numbers are not. */
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -66,7 +66,8 @@ static engine_value norm(struct net *net, engine_value x)
 {
     int64_t c = engine_dim(net->graph, x, -1);
     engine_value shift = weights(net, 100, 1, &c);
-    return engine_scale_shift(net->graph, x, engine_unary(net->graph, (struct unary){.kind = UNARY_EXP}, shift), shift);
+    return engine_scale_shift(net->graph, x,
+                              engine_unary(net->graph, (struct unary){.kind = UNARY_EXP}, shift), shift);
 }
 
 static engine_value conv(struct net *net, engine_value x, int64_t filters, int64_t size, int64_t stride)
@@ -118,9 +119,10 @@ static engine_value inverted(struct net *net, engine_value x, int64_t filters, i
 
 static void mobilenet(struct net *net, int64_t size, double alpha)
 {
-    static const int64_t rows[][4] = {{16, 1, 1, 1}, {24, 2, 2, 6}, {32, 3, 2, 6}, {64, 4, 2, 6},
+    static const int64_t rows[][4] = {{16, 1, 1, 1}, {24, 2, 2, 6},  {32, 3, 2, 6}, {64, 4, 2, 6},
                                       {96, 3, 1, 6}, {160, 3, 2, 6}, {320, 1, 1, 6}};
-    engine_value x = unary(net, UNARY_RELU6, norm(net, conv(net, picture(net, size), alpha < 1 ? 16 : 32, 3, 2)));
+    engine_value x =
+        unary(net, UNARY_RELU6, norm(net, conv(net, picture(net, size), alpha < 1 ? 16 : 32, 3, 2)));
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         for (int64_t k = 0; k < rows[i][1]; k++) {
             int64_t filters = (int64_t)((double)rows[i][0] * alpha + 4) / 8 * 8;
@@ -141,7 +143,8 @@ static void mobilenet_035(struct net *net)
     mobilenet(net, 224, 0.35);
 }
 
-static engine_value bottleneck(struct net *net, engine_value x, int64_t filters, int64_t stride, bool shortcut)
+static engine_value bottleneck(struct net *net, engine_value x, int64_t filters, int64_t stride,
+                               bool shortcut)
 {
     engine_value y = unary(net, UNARY_RELU, norm(net, conv(net, x, filters, 1, stride)));
     y = unary(net, UNARY_RELU, norm(net, conv(net, y, filters, 3, 1)));
@@ -195,9 +198,14 @@ static void mnist_cnn(struct net *net)
 static engine_value lstm_layer(struct net *net, engine_value x, int64_t units, bool sequences)
 {
     int64_t f = engine_dim(net->graph, x, -1), columns = 4 * units;
-    struct engine_rnn rnn = {.kind = ENGINE_RNN_LSTM, .units = units, .x = x, .mask = ENGINE_NONE,
-                             .activation = {.kind = UNARY_TANH}, .recurrent_activation = {.kind = UNARY_SIGMOID},
-                             .initial = {ENGINE_NONE, ENGINE_NONE}, .return_sequences = sequences};
+    struct engine_rnn rnn = {.kind = ENGINE_RNN_LSTM,
+                             .units = units,
+                             .x = x,
+                             .mask = ENGINE_NONE,
+                             .activation = {.kind = UNARY_TANH},
+                             .recurrent_activation = {.kind = UNARY_SIGMOID},
+                             .initial = {ENGINE_NONE, ENGINE_NONE},
+                             .return_sequences = sequences};
     engine_value ret[3];
     rnn.kernel = weights(net, f, 2, (int64_t[]){f, columns});
     rnn.recurrent_kernel = weights(net, units, 2, (int64_t[]){units, columns});
@@ -222,9 +230,11 @@ static engine_value attention(struct net *net, engine_value x, int64_t width, in
     for (int i = 0; i < 3; i++) {
         engine_value kernel = weights(net, width, 3, (int64_t[]){width, heads, k});
         project[i] = engine_einsum(graph, "abc,cde->abde", x, kernel);
-        project[i] = engine_binary(graph, BINARY_ADD, project[i], weights(net, 100, 2, (int64_t[]){heads, k}));
+        project[i] =
+            engine_binary(graph, BINARY_ADD, project[i], weights(net, 100, 2, (int64_t[]){heads, k}));
     }
-    engine_value query = engine_binary(graph, BINARY_MULTIPLY, project[0], engine_scalar_f32(graph, 1 / sqrtf((float)k)));
+    engine_value query =
+        engine_binary(graph, BINARY_MULTIPLY, project[0], engine_scalar_f32(graph, 1 / sqrtf((float)k)));
     engine_value scores = engine_einsum(graph, "aecd,abcd->acbe", project[1], query);
     scores = engine_softmax(graph, scores, (const int[]){-1}, 1, false);
     engine_value mixed = engine_einsum(graph, "acbe,aecd->abcd", scores, project[2]);
@@ -256,9 +266,14 @@ static const struct {
     void (*build)(struct net *net);
     int64_t open; /* for sizes left open */
 } networks[] = {
-    {"mlp", mlp, 0},           {"mnist_cnn", mnist_cnn, 0}, {"mobilenet_035", mobilenet_035, 0},
-    {"mobilenet_v2", mobilenet_v2, 0}, {"resnet50", resnet50, 0},   {"vgg16", vgg16, 0},
-    {"lstm", lstm, 0},         {"transformer", transformer, 128},
+    {"mlp", mlp, 0},
+    {"mnist_cnn", mnist_cnn, 0},
+    {"mobilenet_035", mobilenet_035, 0},
+    {"mobilenet_v2", mobilenet_v2, 0},
+    {"resnet50", resnet50, 0},
+    {"vgg16", vgg16, 0},
+    {"lstm", lstm, 0},
+    {"transformer", transformer, 128},
 };
 
 /* ---- measuring ---- */
@@ -329,8 +344,9 @@ static void measure(const char *name, struct engine *engine, int64_t batch, int6
     out.data = block(bytes);
     struct engine_worker *worker = engine_worker_new();
     double us = median_us(plan, worker, &in, &out);
-    printf("%-14s batch %3d  %10.1f us  %9.1f us/row  estimate %8.1f us  plan %6.1f us  arena %6.1f MB\n", name, (int)batch,
-           us, us / (double)batch, engine_plan_cost_us(plan), plan_us, (double)engine_plan_arena_bytes(plan) / 1e6);
+    printf("%-14s batch %3d  %10.1f us  %9.1f us/row  estimate %8.1f us  plan %6.1f us  arena %6.1f MB\n",
+           name, (int)batch, us, us / (double)batch, engine_plan_cost_us(plan), plan_us,
+           (double)engine_plan_arena_bytes(plan) / 1e6);
     if (print) {
         struct buf text;
         engine_plan_profile(plan, true);

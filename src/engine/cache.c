@@ -1,6 +1,6 @@
-/* cache: the plans of an engine, by input shapes, the least recently used given up when there are too many. Plans are
- * counted: one that was given up stays until its last user gives it back. A plan is made outside of the lock; when two
- * threads make the same one, the first to come back wins. */
+/* cache: the plans of an engine, by input shapes, the least recently used given up when there are too
+ * many. Plans are counted: one that was given up stays until its last user gives it back. A plan is made
+ * outside of the lock; when two threads make the same one, the first to come back wins. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,8 +87,8 @@ int engine_plan_get(struct engine *engine, const struct shape *input_shapes, str
 }
 
 /* What a measuring node says of the request's data. */
-static int measure(const struct engine *engine, int node_index, const struct tensor *inputs, struct spare *spare,
-                   int64_t *ret, struct err *err)
+static int measure(const struct engine *engine, int node_index, const struct tensor *inputs,
+                   struct spare *spare, int64_t *ret, struct err *err)
 {
     const struct engine_graph *graph = engine->graph;
     const struct node *node = &graph->nodes[node_index];

@@ -1,5 +1,5 @@
-/* compile: from a finished graph to an engine. Judge whether samples are independent, fuse, drop what no output needs,
- * pack the weights. */
+/* compile: from a finished graph to an engine. Judge whether samples are independent, fuse, drop what no
+ * output needs, pack the weights. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,7 +40,8 @@ void *pack_memory(struct pack *pack, const struct op *op, const void *weights, u
     struct packed_block wanted = {op, weights, variant, bytes, NULL};
     for (int i = 0; i < pack->n; i++) {
         const struct packed_block *block = &pack->blocks[i];
-        if (block->op == op && block->weights == weights && block->variant == variant && block->bytes == bytes) {
+        if (block->op == op && block->weights == weights && block->variant == variant &&
+            block->bytes == bytes) {
             *ret_fresh = false;
             return block->data;
         }
@@ -112,9 +113,10 @@ static int find_measures(struct engine *engine, struct err *err)
         for (int k = 0; k < graph->n_inputs; k++)
             input |= graph->inputs[k].value == source;
         if (!input)
-            return err_set(err, KD_EUNSUPPORTED,
-                           "%s: %s: without an output length it must stand right behind an input of the model",
-                           node->scope, node->op->name);
+            return err_set(
+                err, KD_EUNSUPPORTED,
+                "%s: %s: without an output length it must stand right behind an input of the model",
+                node->scope, node->op->name);
         int *larger = realloc(engine->measures, (size_t)(engine->n_measures + 1) * sizeof(*larger));
         if (!larger)
             return err_set(err, KD_ENOMEM, "out of memory while compiling the model");

@@ -21,9 +21,9 @@ struct engine_plan;
 struct engine_worker;
 
 struct engine_options {
-    bool no_fusion;          /* tests: run the ops as lowered */
-    size_t max_plans;        /* cached plans, 0: 64 */
-    size_t max_arena_bytes;  /* one run's buffers; 0: 4 GiB; a request over it is refused by KD_ETOOBIG */
+    bool no_fusion;         /* tests: run the ops as lowered */
+    size_t max_plans;       /* cached plans, 0: 64 */
+    size_t max_arena_bytes; /* one run's buffers; 0: 4 GiB; a request over it is refused by KD_ETOOBIG */
 };
 
 /* Takes the graph over in every case (also on failure). Constants lent to the graph stay lent. */
@@ -49,8 +49,9 @@ size_t engine_bytes(const struct engine *engine);
  * Thread-safe. KD_EINVAL: a sentence naming the input or op whose sizes do not fit. */
 int engine_plan_get(struct engine *engine, const struct shape *input_shapes, struct engine_plan **ret,
                     struct err *err);
-/* The same for models whose shapes also depend on what the strings of a request say (TextVectorization without an
- * output length), which engine_plan_get refuses: looks at the inputs' data as far as needed. Works for all. */
+/* The same for models whose shapes also depend on what the strings of a request say (TextVectorization
+ * without an output length), which engine_plan_get refuses: looks at the inputs' data as far as needed.
+ * Works for all. */
 int engine_plan_get_for(struct engine *engine, const struct tensor *inputs, struct engine_plan **ret,
                         struct err *err);
 void engine_plan_put(struct engine_plan *plan); /* accepts NULL */
@@ -64,9 +65,9 @@ struct engine_worker *engine_worker_new(void);
 void engine_worker_free(struct engine_worker *worker);
 
 /* Runs the plan. inputs: data in storage form with the plan's shapes. outputs[i].data must point to room
- * for the plan's output shape (storage form, 64-byte aligned); dtype and shape are filled in. Strings point into
- * inputs, constants or worker memory valid until its next run.
- * Errors: KD_EINVAL (data), KD_ENOMEM. Any number of threads may run one plan, each with its own worker. */
+ * for the plan's output shape (storage form, 64-byte aligned); dtype and shape are filled in. Strings
+ * point into inputs, constants or worker memory valid until its next run. Errors: KD_EINVAL (data),
+ * KD_ENOMEM. Any number of threads may run one plan, each with its own worker. */
 int engine_run(struct engine_plan *plan, struct engine_worker *worker, const struct tensor *inputs,
                struct tensor *outputs, struct err *err);
 

@@ -18,7 +18,7 @@ struct trace {
     struct step *steps;   /* by node; op NULL steps of dead nodes are left zero */
     bool *done;           /* by node: its results are known, it need not run */
     int n_blocks, max_blocks;
-    void **blocks;        /* elements computed ahead */
+    void **blocks; /* elements computed ahead */
 };
 /* What a plan is made for: the input shapes, then one measured size (a shape of rank 1) per measuring node.
  * Sentences name input or op. On failure there is nothing to free. */
@@ -65,8 +65,8 @@ struct engine_plan {
     struct place *places; /* by value */
     size_t arena_bytes;
     double cost_us;
-    uint64_t hash;        /* of the key, for the cache */
-    uint64_t used;        /* the cache's clock at the last use */
+    uint64_t hash; /* of the key, for the cache */
+    uint64_t used; /* the cache's clock at the last use */
 };
 
 int plan_make(struct engine *engine, const struct shape *key, struct engine_plan **ret, struct err *err);
@@ -96,13 +96,14 @@ struct engine {
     struct engine_options options;
     bool *live; /* by node: an output depends on it */
     bool batchable;
-    struct shape *trial_shapes; /* by value, while compiling: sizes under a made-up request in which no two open sizes
+    struct shape
+        *trial_shapes; /* by value, while compiling: sizes under a made-up request in which no two open sizes
                                  * are alike; NULL if none could be found */
-    int n_measures; /* nodes with op.measure */
+    int n_measures;    /* nodes with op.measure */
     int *measures;
     struct pack pack;
     size_t constant_bytes; /* held besides the packed weights */
-    struct lock lock; /* guards the cache */
+    struct lock lock;      /* guards the cache */
     size_t n_plans;
     struct engine_plan **plans;
     uint64_t clock;
@@ -114,8 +115,8 @@ size_t engine_key_length(const struct engine *engine);
 engine_value view_source(const struct engine_graph *graph, engine_value value);
 /* Marks the nodes that outputs depend on. */
 void engine_mark_live(struct engine *engine);
-/* Decides engine->batchable from trial batches of the graph as lowered, and keeps trial_shapes. Fails if no request can
- * ever be planned. */
+/* Decides engine->batchable from trial batches of the graph as lowered, and keeps trial_shapes. Fails if
+ * no request can ever be planned. */
 int engine_judge_rows(struct engine *engine, struct err *err);
 /* Rewrites the graph; 0 or KD_ENOMEM. */
 int engine_fuse(struct engine *engine, struct err *err);

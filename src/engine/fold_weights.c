@@ -3,8 +3,9 @@
  *   behind   (x w + b) s + t  =  x (w s) + (b s + t)            per result channel
  *   before   (x s + t) w + b  =  x (s w) + (b + sum over t w)   per input channel
  *
- * The second holds at the border only if nothing is padded there: a padded zero is a zero of x s + t. Sums are made in
- * double, so that the folded model differs from the plain one by a rounding of each weight only. */
+ * The second holds at the border only if nothing is padded there: a padded zero is a zero of x s + t. Sums
+ * are made in double, so that the folded model differs from the plain one by a rounding of each weight
+ * only. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,8 +44,10 @@ static void kernel_layout(const struct engine_graph *graph, const struct node *p
 {
     const struct shape *shape = kernel_shape(graph, product);
     int rank = shape->rank;
-    *ret = (struct layout){.window = shape_product(shape, 0, rank - 2), .in = shape->dim[rank - 2],
-                           .out = shape->dim[rank - 1], .groups = 1};
+    *ret = (struct layout){.window = shape_product(shape, 0, rank - 2),
+                           .in = shape->dim[rank - 2],
+                           .out = shape->dim[rank - 1],
+                           .groups = 1};
     ret->channels_in = ret->in;
     ret->channels_out = ret->out;
     if (product->op == &op_depthwise) {
@@ -74,8 +77,8 @@ static int64_t input_channel(const struct layout *layout, int64_t i, int64_t o)
 }
 
 /* The new kernel: each element times the factor of its channel. */
-static engine_value scale_kernel(struct engine_graph *graph, const struct node *product, const struct layout *layout,
-                                 const float *scale, bool behind)
+static engine_value scale_kernel(struct engine_graph *graph, const struct node *product,
+                                 const struct layout *layout, const float *scale, bool behind)
 {
     float *to;
     struct shape shape = *kernel_shape(graph, product);
@@ -117,14 +120,15 @@ int fold_behind(struct engine_graph *graph, struct node *product, const struct f
 }
 
 /* Per result channel the sum of shift times the kernel. */
-static engine_value shifted_bias(struct engine_graph *graph, const struct node *product, const struct layout *layout,
-                                 const float *shift)
+static engine_value shifted_bias(struct engine_graph *graph, const struct node *product,
+                                 const struct layout *layout, const float *shift)
 {
     float *bias;
     struct shape shape = {.rank = 1, .dim = {layout->channels_out}};
     engine_value value = new_floats(graph, &shape, &bias);
     double *sums = calloc((size_t)layout->channels_out + 1, sizeof(*sums));
-    const float *old = operand(graph, product, PRODUCT_BIAS), *kernel = operand(graph, product, PRODUCT_KERNEL);
+    const float *old = operand(graph, product, PRODUCT_BIAS),
+                *kernel = operand(graph, product, PRODUCT_KERNEL);
     if (value == ENGINE_NONE || !sums) {
         free(sums);
         return ENGINE_NONE;
@@ -147,7 +151,8 @@ int fold_before(struct engine_graph *graph, struct node *product, const struct f
     engine_value kernel = product->inputs[PRODUCT_KERNEL], bias = product->inputs[PRODUCT_BIAS];
     if (factors->shift && (bias = shifted_bias(graph, product, &layout, factors->shift)) == ENGINE_NONE)
         return KD_ENOMEM;
-    if (factors->scale && (kernel = scale_kernel(graph, product, &layout, factors->scale, false)) == ENGINE_NONE)
+    if (factors->scale &&
+        (kernel = scale_kernel(graph, product, &layout, factors->scale, false)) == ENGINE_NONE)
         return KD_ENOMEM;
     product->inputs[PRODUCT_KERNEL] = kernel;
     product->inputs[PRODUCT_BIAS] = bias;

@@ -1,16 +1,19 @@
-/* fuse: fewer passes over memory, same numbers. One walk over the nodes in order; each is offered to the rules below and
- * may be taken into the node that yields its operand. Such a node is changed in place and stays where it is; what
- * the taken node yielded gets an alias. Only results with a single reader are touched.
+/* fuse: fewer passes over memory, same numbers. One walk over the nodes in order; each is offered to the
+ * rules below and may be taken into the node that yields its operand. Such a node is changed in place and
+ * stays where it is; what the taken node yielded gets an alias. Only results with a single reader are
+ * touched.
  *
- *   factors    scale_shift, or addition of or multiplication by a constant per channel: into the weights of the product
- *              before (BatchNormalization), or into a scale_shift or normalisation before
+ *   factors    scale_shift, or addition of or multiplication by a constant per channel: into the weights
+ *              of the product before (BatchNormalization), or into a scale_shift or normalisation before
  *   before     a scale_shift goes into the product after it, where padding does not forbid that
  *   function   an activation rides on the product, scale_shift or arithmetic before
  *   residual   the addition of another tensor rides on the later of the two products it joins
- *   padding    zeros around a picture become the padding of the convolution (or maximum of what is never negative)
+ *   padding    zeros around a picture become the padding of the convolution (or maximum of what is never
+ *              negative)
  *   transposes two in a row become one or none
  *
- * Views in between do not matter: channels of a product are a matter of the flat index modulo their number. */
+ * Views in between do not matter: channels of a product are a matter of the flat index modulo their
+ * number. */
 #include "engine/fuse.h"
 
 #include <stdlib.h>
@@ -53,7 +56,8 @@ static struct node *sole_producer(const struct fuse *fuse, engine_value value, b
 
 static bool is_product(const struct node *node)
 {
-    return node->op == &op_dense || node->op == &op_conv || node->op == &op_depthwise || node->op == &op_conv_transpose;
+    return node->op == &op_dense || node->op == &op_conv || node->op == &op_depthwise ||
+           node->op == &op_conv_transpose;
 }
 
 static const struct unary *activation_of(const struct node *node)
@@ -81,7 +85,8 @@ static void take_out(struct fuse *fuse, int index, engine_value operand)
     fuse->engine->live[index] = false;
 }
 
-/* The node reads x, which its operand 0 derives from, instead of that; whoever yielded it may have no reader left. */
+/* The node reads x, which its operand 0 derives from, instead of that; whoever yielded it may have no
+ * reader left. */
 static void bypass(struct fuse *fuse, struct node *node, engine_value x)
 {
     engine_value passed = node->inputs[0];
@@ -98,9 +103,10 @@ static void bypass(struct fuse *fuse, struct node *node, engine_value x)
 
 /* ---- factors ---- */
 
-/* A constant as one number per channel of a product, for results of this shape: the axes it varies over must be the
- * last ones that make up the channels. */
-static float *spread(const struct fuse *fuse, engine_value constant, const struct shape *shape, int64_t channels)
+/* A constant as one number per channel of a product, for results of this shape: the axes it varies over
+ * must be the last ones that make up the channels. */
+static float *spread(const struct fuse *fuse, engine_value constant, const struct shape *shape,
+                     int64_t channels)
 {
     const struct value *value = known(fuse, constant);
     int axes = 0, rank = value->shape.rank;
@@ -156,7 +162,8 @@ static bool as_affine(const struct fuse *fuse, const struct node *node, struct a
     return ret->scale >= 0 || ret->shift >= 0;
 }
 
-/* The factors spelled out per channel; both arrays are malloc'd. False if they do not fit or memory is out. */
+/* The factors spelled out per channel; both arrays are malloc'd. False if they do not fit or memory is
+ * out. */
 static bool find_factors(const struct fuse *fuse, const struct node *node, const struct affine *affine,
                          int64_t channels, float **ret_scale, float **ret_shift)
 {
@@ -193,7 +200,8 @@ static engine_value vector(const struct fuse *fuse, int64_t channels, const floa
     return value;
 }
 
-/* Into a scale_shift or normalisation: scale and shift are their operands 1 and 2. (x s + t) u + v = x s u + t u + v */
+/* Into a scale_shift or normalisation: scale and shift are their operands 1 and 2. (x s + t) u + v = x s u
+ * + t u + v */
 static int compose(struct fuse *fuse, struct node *node, const struct factors *factors)
 {
     const float *old[3] = {NULL};
@@ -208,7 +216,8 @@ static int compose(struct fuse *fuse, struct node *node, const struct factors *f
             continue;
         for (int64_t c = 0; c < factors->channels; c++) {
             float start = old[k] ? old[k][c] : scale ? 1.0f : 0.0f;
-            float times = factors->scale ? factors->scale[c] : 1.0f, plus = factors->shift ? factors->shift[c] : 0.0f;
+            float times = factors->scale ? factors->scale[c] : 1.0f,
+                  plus = factors->shift ? factors->shift[c] : 0.0f;
             numbers[c] = scale ? start * times : start * times + plus;
         }
         node->inputs[k] = vector(fuse, factors->channels, numbers);
@@ -244,8 +253,8 @@ static int rule_factors(struct fuse *fuse, int index, bool *done)
     return 0;
 }
 
-/* An addition or multiplication with one number per channel is a scale_shift, one with a single number too: the form
- * that goes into the next product. */
+/* An addition or multiplication with one number per channel is a scale_shift, one with a single number
+ * too: the form that goes into the next product. */
 static int rule_canonical(struct fuse *fuse, int index)
 {
     struct node *node = &fuse->graph->nodes[index];
@@ -341,7 +350,8 @@ static bool rule_function(struct fuse *fuse, int index)
     struct node *before = sole_producer(fuse, node->inputs[0], true);
     if (!before || !takes_function(fuse, before))
         return false;
-    ((struct activation_attrs *)before->attrs)->activation = ((const struct unary_attrs *)node->attrs)->function;
+    ((struct activation_attrs *)before->attrs)->activation =
+        ((const struct unary_attrs *)node->attrs)->function;
     take_out(fuse, index, node->inputs[0]);
     return true;
 }
@@ -365,7 +375,8 @@ static bool same_shape(const struct fuse *fuse, engine_value a, engine_value b)
 static bool rule_residual(struct fuse *fuse, int index)
 {
     const struct node *node = &fuse->graph->nodes[index];
-    if (node->op != &op_binary || ((const struct binary_attrs *)node->attrs)->kind != BINARY_ADD || !is_plain(node))
+    if (node->op != &op_binary || ((const struct binary_attrs *)node->attrs)->kind != BINARY_ADD ||
+        !is_plain(node))
         return false;
     if (node->inputs[0] == node->inputs[1] || !same_shape(fuse, node->inputs[0], node->inputs[1]))
         return false;
@@ -393,15 +404,16 @@ static bool never_negative(const struct fuse *fuse, engine_value value)
         function = &((const struct unary_attrs *)node->attrs)->function;
     else if (node && (is_product(node) || node->op == &op_scale_shift || node->op == &op_binary))
         function = activation_of(node);
-    return function && (function->kind == UNARY_RELU || function->kind == UNARY_RELU6 || function->kind == UNARY_SIGMOID);
+    return function &&
+           (function->kind == UNARY_RELU || function->kind == UNARY_RELU6 || function->kind == UNARY_SIGMOID);
 }
 
 /* Zeros on spatial axes only, fewer than a window is wide. */
 static bool pad_fits(const struct fuse *fuse, const struct node *pad, int n_spatial, const int64_t *sizes)
 {
     const struct pad_attrs *attrs = pad->attrs;
-    if (attrs->mode != ENGINE_PAD_CONSTANT || attrs->before[0] || attrs->after[0] || attrs->before[n_spatial + 1] ||
-        attrs->after[n_spatial + 1])
+    if (attrs->mode != ENGINE_PAD_CONSTANT || attrs->before[0] || attrs->after[0] ||
+        attrs->before[n_spatial + 1] || attrs->after[n_spatial + 1])
         return false;
     for (int i = 1; i <= n_spatial; i++)
         if (attrs->before[i] >= sizes[i - 1] || attrs->after[i] >= sizes[i - 1])

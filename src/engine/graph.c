@@ -1,9 +1,10 @@
-/* graph: building. A node is an op, its attributes and operands; a value is what a node yields. Nodes are appended
- * after their operands exist, so the array is topologically sorted by construction and every later pass (folding,
- * fusion, planning, running) is one loop over it.
+/* graph: building. A node is an op, its attributes and operands; a value is what a node yields. Nodes are
+ * appended after their operands exist, so the array is topologically sorted by construction and every
+ * later pass (folding, fusion, planning, running) is one loop over it.
  *
- * The first error sticks: from then on every builder function returns ENGINE_NONE, so lowering code is written
- * without checks between its steps. Errors name the op and the scope (the Keras layer) that asked for it. */
+ * The first error sticks: from then on every builder function returns ENGINE_NONE, so lowering code is
+ * written without checks between its steps. Errors name the op and the scope (the Keras layer) that asked
+ * for it. */
 #include "engine/graph_data.h"
 
 #include <stdarg.h>
@@ -201,8 +202,8 @@ static struct node *graph_new_node(struct engine_graph *graph, const struct op *
     struct node *node = &graph->nodes[graph->n_nodes];
     *node = (struct node){.op = op, .scope = graph->scope, .n_inputs = n_inputs};
     node->attrs = arena_memdup(graph->arena, attrs ? attrs : "", attrs_size);
-    node->inputs = arena_memdup(graph->arena, inputs ? (const void *)inputs : "",
-                                (size_t)n_inputs * sizeof(*inputs));
+    node->inputs =
+        arena_memdup(graph->arena, inputs ? (const void *)inputs : "", (size_t)n_inputs * sizeof(*inputs));
     if (!node->attrs || !node->inputs)
         return NULL;
     graph->n_nodes++;
@@ -224,7 +225,8 @@ static bool operands_present(struct engine_graph *graph, const struct op *op, co
     for (int i = 0; i < n_inputs; i++) {
         KD_ASSERT(inputs[i] >= ENGINE_NONE && inputs[i] < graph->n_values);
         if (i < required && inputs[i] == ENGINE_NONE) {
-            engine_graph_fail(graph, KD_EINTERNAL, "%s: %s: operand %d is missing", graph->scope, op->name, i);
+            engine_graph_fail(graph, KD_EINTERNAL, "%s: %s: operand %d is missing", graph->scope, op->name,
+                              i);
             return false;
         }
     }

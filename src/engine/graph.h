@@ -53,8 +53,8 @@ void engine_output(struct engine_graph *graph, const char *name, engine_value va
 engine_value engine_constant(struct engine_graph *graph, enum dtype dtype, const struct shape *shape,
                              const void *data);
 /* Same, but copied (strings deeply) into the graph. */
-engine_value engine_constant_copy(struct engine_graph *graph, enum dtype dtype,
-                                  const struct shape *shape, const void *data);
+engine_value engine_constant_copy(struct engine_graph *graph, enum dtype dtype, const struct shape *shape,
+                                  const void *data);
 engine_value engine_scalar_f32(struct engine_graph *graph, float number); /* rank 0 */
 engine_value engine_scalar_i64(struct engine_graph *graph, enum dtype dtype, int64_t number);
 /* The sizes of x as int64 [rank]; usable in arithmetic, engine_reshape_to, engine_fill. Ops whose operands
@@ -70,8 +70,7 @@ engine_value engine_range(struct engine_graph *graph, engine_value start, engine
 
 engine_value engine_unary(struct engine_graph *graph, struct unary function, engine_value x);
 /* Both of one dtype. */
-engine_value engine_binary(struct engine_graph *graph, enum binary_kind kind, engine_value x,
-                           engine_value y);
+engine_value engine_binary(struct engine_graph *graph, enum binary_kind kind, engine_value x, engine_value y);
 /* condition bool; where true x, else y; all broadcast. */
 engine_value engine_select(struct engine_graph *graph, engine_value condition, engine_value x,
                            engine_value y);
@@ -91,16 +90,14 @@ engine_value engine_sparsemax(struct engine_graph *graph, engine_value x);
 /* ---- products ---- */
 
 /* x [..., K] times kernel [K, N] (constant) plus bias [N] (constant or ENGINE_NONE) over the last axis. */
-engine_value engine_dense(struct engine_graph *graph, engine_value x, engine_value kernel,
-                          engine_value bias);
+engine_value engine_dense(struct engine_graph *graph, engine_value x, engine_value kernel, engine_value bias);
 /* NumPy matmul: [..., M, K] x [..., K, N], leading axes broadcast; transposes of the last two axes.
  * Rank-1 operands as NumPy has them. */
 engine_value engine_matmul(struct engine_graph *graph, engine_value x, engine_value y, bool transpose_x,
                            bool transpose_y);
 /* Explicit einsum of one or two operands ("abc,cde->abde", "...x,xy->...y"); no repeated letter within
  * one operand. Constants allowed on either side. y may be ENGINE_NONE. */
-engine_value engine_einsum(struct engine_graph *graph, const char *equation, engine_value x,
-                           engine_value y);
+engine_value engine_einsum(struct engine_graph *graph, const char *equation, engine_value x, engine_value y);
 
 #define ENGINE_MAX_SPATIAL 3
 
@@ -116,8 +113,8 @@ struct engine_window {
 };
 
 /* x [N, spatial..., C_in], kernel (constant) [k..., C_in/groups, C_out], bias [C_out] or ENGINE_NONE. */
-engine_value engine_conv(struct engine_graph *graph, engine_value x, engine_value kernel,
-                         engine_value bias, const struct engine_window *window, int64_t groups);
+engine_value engine_conv(struct engine_graph *graph, engine_value x, engine_value kernel, engine_value bias,
+                         const struct engine_window *window, int64_t groups);
 /* kernel [k..., C, multiplier] -> channels C * multiplier (c * multiplier + m). */
 engine_value engine_depthwise_conv(struct engine_graph *graph, engine_value x, engine_value kernel,
                                    engine_value bias, const struct engine_window *window);
@@ -141,9 +138,9 @@ engine_value engine_local_response_norm(struct engine_graph *graph, engine_value
 /* ---- normalisation: (x - mean) / sqrt(variance + epsilon), without affine part ---- */
 
 enum engine_norm_kind {
-    ENGINE_NORM_LAYER,      /* mean and biased variance over the axes */
-    ENGINE_NORM_RMS,        /* x / sqrt(mean(x^2) + epsilon) */
-    ENGINE_NORM_RMS_SCALED  /* Keras 3 rms_scaling: x / sqrt(variance + epsilon), x not centred */
+    ENGINE_NORM_LAYER,     /* mean and biased variance over the axes */
+    ENGINE_NORM_RMS,       /* x / sqrt(mean(x^2) + epsilon) */
+    ENGINE_NORM_RMS_SCALED /* Keras 3 rms_scaling: x / sqrt(variance + epsilon), x not centred */
 };
 engine_value engine_normalize(struct engine_graph *graph, enum engine_norm_kind kind, engine_value x,
                               const int *axes, int n_axes, float epsilon);
@@ -151,20 +148,19 @@ engine_value engine_normalize(struct engine_graph *graph, enum engine_norm_kind 
 /* ---- reductions and scans ---- */
 
 /* n_axes 0 with axes NULL: all axes. ARGMAX/ARGMIN take one axis (dtype int64). */
-engine_value engine_reduce(struct engine_graph *graph, enum reduce_kind kind, engine_value x,
-                           const int *axes, int n_axes, bool keepdims);
-engine_value engine_cumsum(struct engine_graph *graph, engine_value x, int axis, bool exclusive,
-                           bool reverse, bool product);
+engine_value engine_reduce(struct engine_graph *graph, enum reduce_kind kind, engine_value x, const int *axes,
+                           int n_axes, bool keepdims);
+engine_value engine_cumsum(struct engine_graph *graph, engine_value x, int axis, bool exclusive, bool reverse,
+                           bool product);
 /* Last axis, descending; ret[0] values, ret[1] indices (int32). */
 void engine_top_k(struct engine_graph *graph, engine_value x, int64_t k, engine_value ret[2]);
 /* Ascending along one axis; indices: the argsort (int32) instead of the values. */
-engine_value engine_sort(struct engine_graph *graph, engine_value x, int axis, bool descending,
-                         bool indices);
+engine_value engine_sort(struct engine_graph *graph, engine_value x, int axis, bool descending, bool indices);
 
 /* ---- movement ---- */
 
 /* spec entries: >= 0 a size; ENGINE_INFER (one at most); ENGINE_SAME_DIM(i): the size of x's axis i. */
-#define ENGINE_INFER (-1)
+#define ENGINE_INFER          (-1)
 #define ENGINE_SAME_DIM(axis) (-100 - (axis))
 engine_value engine_reshape(struct engine_graph *graph, engine_value x, const int64_t *spec, int rank);
 /* shape: int value [rank] known when the plan is made; may hold one -1. */
@@ -174,18 +170,16 @@ engine_value engine_expand_dims(struct engine_graph *graph, engine_value x, int 
 engine_value engine_squeeze(struct engine_graph *graph, engine_value x, const int *axes, int n_axes);
 /* result axis i is source axis permutation[i] */
 engine_value engine_transpose(struct engine_graph *graph, engine_value x, const int *permutation);
-engine_value engine_concat(struct engine_graph *graph, const engine_value *values, int n_values,
-                           int axis);
+engine_value engine_concat(struct engine_graph *graph, const engine_value *values, int n_values, int axis);
 /* New axis. */
-engine_value engine_stack(struct engine_graph *graph, const engine_value *values, int n_values,
-                          int axis);
+engine_value engine_stack(struct engine_graph *graph, const engine_value *values, int n_values, int axis);
 /* Python slicing along one axis; ENGINE_SLICE_NONE where Python has None; step != 0. */
 #define ENGINE_SLICE_NONE INT64_MIN
-engine_value engine_slice(struct engine_graph *graph, engine_value x, int axis, int64_t start,
-                          int64_t stop, int64_t step);
+engine_value engine_slice(struct engine_graph *graph, engine_value x, int axis, int64_t start, int64_t stop,
+                          int64_t step);
 /* start, stop: rank-0 int values known when the plan is made, or ENGINE_NONE. */
-engine_value engine_slice_dynamic(struct engine_graph *graph, engine_value x, int axis,
-                                  engine_value start, engine_value stop, int64_t step);
+engine_value engine_slice_dynamic(struct engine_graph *graph, engine_value x, int axis, engine_value start,
+                                  engine_value stop, int64_t step);
 enum engine_pad_mode { ENGINE_PAD_CONSTANT, ENGINE_PAD_REFLECT, ENGINE_PAD_SYMMETRIC, ENGINE_PAD_EDGE };
 /* before, after: one entry per axis, >= 0. constant: rank-0 value, ENGINE_NONE for 0. */
 engine_value engine_pad(struct engine_graph *graph, engine_value x, const int64_t *before,
@@ -252,7 +246,7 @@ struct engine_rnn {
     engine_value mask;             /* bool [N, T] or ENGINE_NONE */
     bool reset_after;
     bool go_backwards;
-    bool return_sequences;         /* result[0] is [N, T, U] in processing order, else [N, U] */
+    bool return_sequences; /* result[0] is [N, T, U] in processing order, else [N, U] */
     bool zero_output_for_mask;
 };
 /* ret[0] output, ret[1] last h, ret[2] last c (LSTM only, else ENGINE_NONE). */
@@ -273,15 +267,15 @@ void engine_conv_lstm(struct engine_graph *graph, const struct engine_conv_lstm 
 /* int32: number of boundaries (float32 constant [n], ascending) <= x. */
 engine_value engine_bucketize(struct engine_graph *graph, engine_value x, engine_value boundaries);
 enum engine_encode_mode { ENGINE_ENCODE_MULTI_HOT, ENGINE_ENCODE_COUNT };
-/* ids int [..., L] -> float32 [..., depth] over the last axis; ids < 0 are skipped, ids >= depth are an error.
- * weights: float32 like ids or ENGINE_NONE (COUNT only). */
+/* ids int [..., L] -> float32 [..., depth] over the last axis; ids < 0 are skipped, ids >= depth are an
+ * error. weights: float32 like ids or ENGINE_NONE (COUNT only). */
 engine_value engine_encode(struct engine_graph *graph, engine_value ids, engine_value weights, int64_t depth,
                            enum engine_encode_mode mode);
 /* keys: string or int64 constant [n] (distinct), values: int64 constant [n]. Keys not found: hash over
  * n_oov buckets + oov_start (n_oov 1: oov_start; strings Fingerprint64 % n_oov, ints value mod n_oov;
  * n_oov 0: the request fails with a sentence). */
-engine_value engine_lookup(struct engine_graph *graph, engine_value x, engine_value keys,
-                           engine_value values, int64_t oov_start, int64_t n_oov);
+engine_value engine_lookup(struct engine_graph *graph, engine_value x, engine_value keys, engine_value values,
+                           int64_t oov_start, int64_t n_oov);
 /* Keras Hashing: bins, optional salt (SipHash-2-4), optional mask value (same dtype as x, rank 0). */
 engine_value engine_hash(struct engine_graph *graph, engine_value x, int64_t bins, const uint64_t *salt,
                          engine_value mask);
@@ -294,11 +288,12 @@ struct engine_text {
     enum { ENGINE_SPLIT_NONE, ENGINE_SPLIT_WHITESPACE, ENGINE_SPLIT_CHARACTER } split;
     const int *ngrams; /* sizes in order; NULL: no n-grams */
     int n_ngrams;
-    engine_value keys, values;    /* as engine_lookup */
-    int64_t oov;                  /* id of unknown tokens */
-    int64_t pad;                  /* id of padding (-1 for the counting modes) */
-    int64_t output_length;        /* 0: the longest of the batch */
+    engine_value keys, values; /* as engine_lookup */
+    int64_t oov;               /* id of unknown tokens */
+    int64_t pad;               /* id of padding (-1 for the counting modes) */
+    int64_t output_length;     /* 0: the longest of the batch */
 };
-engine_value engine_text_vectorize(struct engine_graph *graph, engine_value x, const struct engine_text *text);
+engine_value engine_text_vectorize(struct engine_graph *graph, engine_value x,
+                                   const struct engine_text *text);
 
 #endif

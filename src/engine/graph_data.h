@@ -1,12 +1,13 @@
-/* The graph's own data: nodes in topological order by construction, values numbered. Private to the engine room. */
+/* The graph's own data: nodes in topological order by construction, values numbered. Private to the engine
+ * room. */
 #ifndef KD_ENGINE_GRAPH_DATA_H
 #define KD_ENGINE_GRAPH_DATA_H
 
 #include "base/arena.h"
 #include "engine/op.h"
 
-/* While building, size arithmetic is done for several made-up settings of the unknown sizes at once: elements on
- * which all agree are known. See fold.c. */
+/* While building, size arithmetic is done for several made-up settings of the unknown sizes at once:
+ * elements on which all agree are known. See fold.c. */
 #define GRAPH_LANES 3
 
 struct graph_value {
@@ -51,8 +52,9 @@ engine_value graph_new_constant(struct engine_graph *graph, enum dtype dtype, co
 
 /* Binds node's operands to values; step arrays come from arena. */
 int step_bind(struct step *step, const struct node *node, struct arena *arena);
-/* Runs one op ahead of any request, its operands' elements being known: infers, then computes the results into
- * new blocks that the caller owns (NULL where a result is a view of operand 0). max_bytes bounds each. */
+/* Runs one op ahead of any request, its operands' elements being known: infers, then computes the results
+ * into new blocks that the caller owns (NULL where a result is a view of operand 0). max_bytes bounds
+ * each. */
 int step_evaluate(struct step *step, size_t max_bytes, void *ret_blocks[OP_MAX_OUTPUTS], struct err *err);
 /* The op can be evaluated: it has something to run, and every operand whose elements matter has them. */
 bool step_evaluable(const struct step *step);

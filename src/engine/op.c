@@ -7,7 +7,8 @@
 #include "base/arena.h"
 #include "base/assert.h"
 
-static int sizes_elements(const struct step *step, const struct value *value, struct sizes *sizes, struct err *err)
+static int sizes_elements(const struct step *step, const struct value *value, struct sizes *sizes,
+                          struct err *err)
 {
     for (int i = 0; i < sizes->n; i++)
         if (value->data)
@@ -15,9 +16,10 @@ static int sizes_elements(const struct step *step, const struct value *value, st
         else
             sizes->at[i] = value->partial ? value->partial[i] : SIZE_FREE;
     if (!value->data && step->exact && sizes->n > 0)
-        return err_set(err, KD_EUNSUPPORTED,
-                       "a size depends on the values of a request, not only on its shapes; such models are not "
-                       "served");
+        return err_set(
+            err, KD_EUNSUPPORTED,
+            "a size depends on the values of a request, not only on its shapes; such models are not "
+            "served");
     return 0;
 }
 
@@ -27,7 +29,8 @@ int step_sizes(const struct step *step, int i, struct sizes *ret, struct err *er
     if (dtype_storage(value->dtype) != STORAGE_I64)
         return err_set(err, KD_EINVAL, "sizes must be integers, not %s", dtype_name(value->dtype));
     if (value->shape.rank > 1)
-        return err_set(err, KD_EINVAL, "sizes must be a number or a vector, not of rank %d", value->shape.rank);
+        return err_set(err, KD_EINVAL, "sizes must be a number or a vector, not of rank %d",
+                       value->shape.rank);
     struct sizes sizes = {.rank = value->shape.rank, .n = 1};
     if (sizes.rank == 1 && value->shape.dim[0] > SHAPE_MAX_RANK)
         return err_set(err, KD_EUNSUPPORTED, "a shape of %" PRId64 " axes; at most %d are supported",
@@ -57,7 +60,8 @@ int step_need_int(const struct step *step, int i, struct err *err)
 {
     if (dtype_storage(step->in[i]->dtype) == STORAGE_I64)
         return 0;
-    return err_set(err, KD_EINVAL, "operand %d must be an integer, not %s", i, dtype_name(step->in[i]->dtype));
+    return err_set(err, KD_EINVAL, "operand %d must be an integer, not %s", i,
+                   dtype_name(step->in[i]->dtype));
 }
 
 int step_need_rank(const struct step *step, int i, int min, int max, struct err *err)

@@ -40,22 +40,22 @@ struct value {
 /* One node with its operands bound: what the hooks work on. */
 struct step {
     const struct node *node;
-    const void *attrs;        /* of the node */
+    const void *attrs; /* of the node */
     int n_in, n_out;
-    const struct value **in;  /* NULL where an optional operand was left out */
+    const struct value **in; /* NULL where an optional operand was left out */
     struct value *out[OP_MAX_OUTPUTS];
-    bool exact;               /* all sizes are known: a plan, not the graph being built */
-    int64_t measured;         /* what measure said of the request's data; -1: nothing */
-    struct arena *arena;      /* lives as long as the plan */
+    bool exact;          /* all sizes are known: a plan, not the graph being built */
+    int64_t measured;    /* what measure said of the request's data; -1: nothing */
+    struct arena *arena; /* lives as long as the plan */
     /* For prepare: */
-    void *params;             /* for run, from the arena */
-    size_t scratch;           /* bytes that run wants, 64-byte aligned */
-    double cost_us;           /* estimated; 0: the planner estimates by bytes moved */
-    const char *kernel;       /* the choice made, for the printed plan; may be NULL */
+    void *params;       /* for run, from the arena */
+    size_t scratch;     /* bytes that run wants, 64-byte aligned */
+    double cost_us;     /* estimated; 0: the planner estimates by bytes moved */
+    const char *kernel; /* the choice made, for the printed plan; may be NULL */
 };
 
-/* The memory of one run of one step; in[i] is NULL for a missing operand, out[i] for i >= 1 may be NULL: nobody reads
- * that result. */
+/* The memory of one run of one step; in[i] is NULL for a missing operand, out[i] for i >= 1 may be NULL:
+ * nobody reads that result. */
 struct io {
     void *const *in;
     void *const *out;
@@ -79,8 +79,8 @@ enum rows {
 };
 
 enum op_flags {
-    OP_VIEW = 1,     /* the result is operand 0 under another shape: no run, no memory */
-    OP_OPAQUE = 2    /* never computed ahead (inputs, ops with packed weights) */
+    OP_VIEW = 1,  /* the result is operand 0 under another shape: no run, no memory */
+    OP_OPAQUE = 2 /* never computed ahead (inputs, ops with packed weights) */
 };
 
 struct op {
@@ -91,9 +91,10 @@ struct op {
     unsigned in_place;   /* bit i: result 0 may overwrite operand i of its own storage type and shape */
     unsigned packs;      /* bit i: pack copies operand i, a run does not read it */
     int (*infer)(struct step *step, struct err *err);
-    int (*pack)(struct node *node, const struct step *step, struct pack *pack, struct err *err); /* may be NULL */
-    /* NULL, or: the size of the result that depends on operand 0's elements, which must be a model input (or a
-     * view of one); the shapes of the operands other than 0 are the graph's. */
+    int (*pack)(struct node *node, const struct step *step, struct pack *pack,
+                struct err *err); /* may be NULL */
+    /* NULL, or: the size of the result that depends on operand 0's elements, which must be a model input
+     * (or a view of one); the shapes of the operands other than 0 are the graph's. */
     int (*measure)(const struct step *step, const struct io *io, int64_t *ret, struct err *err);
     int (*prepare)(struct step *step, struct err *err);                        /* NULL: nothing to choose */
     int (*run)(const struct step *step, const struct io *io, struct err *err); /* NULL for views, inputs */
@@ -124,8 +125,8 @@ bool graph_failed(const struct engine_graph *graph);
 
 /* The elements of an integer operand that holds sizes: a vector or a single number. */
 struct sizes {
-    int n;      /* -1: not even the length is known yet */
-    int rank;   /* 0 or 1 */
+    int n;                      /* -1: not even the length is known yet */
+    int rank;                   /* 0 or 1 */
     int64_t at[SHAPE_MAX_RANK]; /* SIZE_FREE where not known yet */
 };
 /* Elements that only a run yields are an error once all sizes are known. */
@@ -160,8 +161,9 @@ int64_t shape_inner(const struct shape *shape, int axis); /* behind it */
 
 /* ---- for pack ---- */
 
-/* Memory for packed weights, 64-byte aligned, owned by the engine. If the same weights were packed by the same op
- * before (shared layers), that memory, and *ret_fresh is false. variant: what else the packing depends on. */
+/* Memory for packed weights, 64-byte aligned, owned by the engine. If the same weights were packed by the
+ * same op before (shared layers), that memory, and *ret_fresh is false. variant: what else the packing
+ * depends on. */
 void *pack_memory(struct pack *pack, const struct op *op, const void *weights, uint64_t variant, size_t bytes,
                   bool *ret_fresh);
 int pack_failed(struct err *err); /* KD_ENOMEM with its sentence */

@@ -1,5 +1,6 @@
-/* Convolutions: plain (with groups), depthwise, transposed, locally connected. Shapes and checks are here, sizes in
- * window.c, the arithmetic in kernels/conv.h. A bias, a tensor to add and an activation ride on the way out. */
+/* Convolutions: plain (with groups), depthwise, transposed, locally connected. Shapes and checks are here,
+ * sizes in window.c, the arithmetic in kernels/conv.h. A bias, a tensor to add and an activation ride on
+ * the way out. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -13,18 +14,22 @@ struct conv_params {
 };
 
 /* Output shape from x, the window sizes and the channel count. */
-static int conv_shape(struct step *step, const int64_t *sizes, int64_t channels, bool transpose, struct err *err)
+static int conv_shape(struct step *step, const int64_t *sizes, int64_t channels, bool transpose,
+                      struct err *err)
 {
     const struct window_attrs *attrs = step->attrs;
     const struct shape *x = &step->in[0]->shape;
     int n = attrs->window.n_spatial;
     step_like(step, 0, 0);
     for (int i = 0; i < n; i++) {
-        struct window_axis axis = {.n = x->dim[i + 1], .k = sizes[i], .stride = attrs->window.stride[i],
+        struct window_axis axis = {.n = x->dim[i + 1],
+                                   .k = sizes[i],
+                                   .stride = attrs->window.stride[i],
                                    .dilation = attrs->window.dilation[i]};
         if (sizes[i] < 1)
             return err_set(err, KD_EINVAL, "a window of size %" PRId64, sizes[i]);
-        int status = transpose ? window_axis_transpose(attrs, i, &axis, err) : window_axis_infer(attrs, i, &axis, err);
+        int status =
+            transpose ? window_axis_transpose(attrs, i, &axis, err) : window_axis_infer(attrs, i, &axis, err);
         if (status)
             return status;
         step->out[0]->shape.dim[i + 1] = axis.out;
@@ -58,8 +63,8 @@ static int conv_prepare_common(struct step *step, bool transpose, struct err *er
     struct conv_params *params = step_params(step, sizeof(*params), err);
     if (!params)
         return KD_ENOMEM;
-    window_conv(step->attrs, &step->in[0]->shape, &step->out[0]->shape, step->in[PRODUCT_KERNEL]->shape.dim, transpose,
-                &params->conv);
+    window_conv(step->attrs, &step->in[0]->shape, &step->out[0]->shape, step->in[PRODUCT_KERNEL]->shape.dim,
+                transpose, &params->conv);
     params->weights = step->node->packed;
     return 0;
 }
@@ -114,7 +119,8 @@ static int op_conv_pack(struct node *node, const struct step *step, struct pack 
     void *packed = NULL;
     conv_for_packing(step, &conv);
     if (conv_pack_bytes(&conv, &bytes))
-        packed = pack_memory(pack, node->op, step->in[PRODUCT_KERNEL]->data, (uint64_t)attrs->groups, bytes, &fresh);
+        packed = pack_memory(pack, node->op, step->in[PRODUCT_KERNEL]->data, (uint64_t)attrs->groups, bytes,
+                             &fresh);
     if (!packed)
         return pack_failed(err);
     if (fresh)
@@ -133,7 +139,8 @@ static int conv_prepare(struct step *step, struct err *err)
         return too_big(err);
     const struct shape *kernel = &step->in[PRODUCT_KERNEL]->shape;
     int64_t window = shape_product(kernel, 0, kernel->rank - 1);
-    step->cost_us = product_cost_us(conv_macs(step, window), 4.0 * (double)window * (double)params->conv.c_out);
+    step->cost_us =
+        product_cost_us(conv_macs(step, window), 4.0 * (double)window * (double)params->conv.c_out);
     return 0;
 }
 
@@ -189,7 +196,8 @@ static int depthwise_prepare(struct step *step, struct err *err)
     int status = conv_prepare_common(step, false, err);
     const struct shape *kernel = &step->in[PRODUCT_KERNEL]->shape;
     if (!status)
-        step->cost_us = 3 * product_cost_us(conv_macs(step, shape_product(kernel, 0, attrs->window.n_spatial)), 0);
+        step->cost_us =
+            3 * product_cost_us(conv_macs(step, shape_product(kernel, 0, attrs->window.n_spatial)), 0);
     return status;
 }
 
@@ -198,8 +206,8 @@ static int op_depthwise_run(const struct step *step, const struct io *io, struct
     const struct conv_params *params = step->params;
     struct gemm_epilogue epilogue;
     product_epilogue(step, io, params->conv.c_out, &epilogue);
-    depthwise_run(&params->conv, io->in[PRODUCT_X], io->in[PRODUCT_KERNEL], epilogue.bias, epilogue.activation,
-                  io->out[0], 0, conv_positions(&params->conv));
+    depthwise_run(&params->conv, io->in[PRODUCT_X], io->in[PRODUCT_KERNEL], epilogue.bias,
+                  epilogue.activation, io->out[0], 0, conv_positions(&params->conv));
     return 0;
 }
 
@@ -256,7 +264,8 @@ static uint64_t strides_key(const struct conv *conv)
     return key;
 }
 
-static int op_conv_transpose_pack(struct node *node, const struct step *step, struct pack *pack, struct err *err)
+static int op_conv_transpose_pack(struct node *node, const struct step *step, struct pack *pack,
+                                  struct err *err)
 {
     struct conv conv;
     size_t bytes;
@@ -264,7 +273,8 @@ static int op_conv_transpose_pack(struct node *node, const struct step *step, st
     void *packed = NULL;
     conv_transpose_for_packing(step, &conv);
     if (conv_transpose_pack_bytes(&conv, &bytes))
-        packed = pack_memory(pack, node->op, step->in[PRODUCT_KERNEL]->data, strides_key(&conv), bytes, &fresh);
+        packed =
+            pack_memory(pack, node->op, step->in[PRODUCT_KERNEL]->data, strides_key(&conv), bytes, &fresh);
     if (!packed)
         return pack_failed(err);
     if (fresh)
@@ -283,8 +293,8 @@ static int conv_transpose_prepare(struct step *step, struct err *err)
         return too_big(err);
     const struct shape *kernel = &step->in[PRODUCT_KERNEL]->shape;
     double window = (double)shape_product(kernel, 0, kernel->rank - 1);
-    step->cost_us = product_cost_us((double)step_in_count(step, 0) * window,
-                                    4 * window * (double)params->conv.c_in);
+    step->cost_us =
+        product_cost_us((double)step_in_count(step, 0) * window, 4 * window * (double)params->conv.c_in);
     return 0;
 }
 
@@ -349,13 +359,15 @@ static int local_conv_infer(struct step *step, struct err *err)
     out.dim[0] = out.dim[n + 1] = 1;
     for (int i = 0; i < n && patch != SHAPE_UNKNOWN; i++)
         patch *= attrs->window.size[i];
-    if (shape_elements(&out, &positions) && (positions != kernel->dim[0] || size_differs(patch, kernel->dim[1]))) {
+    if (shape_elements(&out, &positions) &&
+        (positions != kernel->dim[0] || size_differs(patch, kernel->dim[1]))) {
         char a[128], b[128];
         return err_set(err, KD_EINVAL, "a kernel of shape %s does not fit an input of shape %s",
                        shape_text(kernel, a, sizeof(a)), shape_text(x, b, sizeof(b)));
     }
     int64_t count;
-    if (bias && (!bias->constant || !shape_elements(&bias->shape, &count) || count != kernel->dim[0] * kernel->dim[2]))
+    if (bias && (!bias->constant || !shape_elements(&bias->shape, &count) ||
+                 count != kernel->dim[0] * kernel->dim[2]))
         return err_set(err, KD_EINVAL, "the bias does not fit the kernel");
     return 0;
 }
@@ -377,8 +389,8 @@ static int local_conv_prepare(struct step *step, struct err *err)
 static int op_local_conv_run(const struct step *step, const struct io *io, struct err *err)
 {
     const struct conv_params *params = step->params;
-    local_conv_run(&params->conv, io->in[PRODUCT_X], io->in[PRODUCT_KERNEL], io->in[PRODUCT_BIAS], io->out[0], 0,
-                   params->conv.batch, io->scratch);
+    local_conv_run(&params->conv, io->in[PRODUCT_X], io->in[PRODUCT_KERNEL], io->in[PRODUCT_BIAS], io->out[0],
+                   0, params->conv.batch, io->scratch);
     return 0;
 }
 
@@ -390,8 +402,8 @@ static const struct op op_local_conv = {.name = "local_conv",
                                         .run = op_local_conv_run,
                                         .rows = rows_first};
 
-engine_value engine_local_conv(struct engine_graph *graph, engine_value x, engine_value kernel, engine_value bias,
-                               const struct engine_window *window)
+engine_value engine_local_conv(struct engine_graph *graph, engine_value x, engine_value kernel,
+                               engine_value bias, const struct engine_window *window)
 {
     struct window_attrs attrs = {.window = *window, .groups = 1};
     engine_value in[] = {x, kernel, bias};

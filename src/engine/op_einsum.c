@@ -1,9 +1,10 @@
 /* einsum: no op of its own, but a lowering to transposes, reshapes and one product.
  *
- * Letters fall into four groups: batch (in both operands and the result), contracted (in both operands only), and those
- * of one operand alone. x becomes [batch..., own, contracted], y [batch..., contracted, own] (or transposed, as is
- * cheaper), their matmul [batch..., own x, own y]; each group is split into its letters again and the axes put in
- * order. If one operand is a constant and no letter is batch, it is a dense with the constant packed. */
+ * Letters fall into four groups: batch (in both operands and the result), contracted (in both operands
+ * only), and those of one operand alone. x becomes [batch..., own, contracted], y [batch..., contracted,
+ * own] (or transposed, as is cheaper), their matmul [batch..., own x, own y]; each group is split into its
+ * letters again and the axes put in order. If one operand is a constant and no letter is batch, it is a
+ * dense with the constant packed. */
 #include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 #include "engine/op.h"
 
 #define MAX_LETTERS SHAPE_MAX_RANK
-#define ELLIPSIS 256 /* axis k from the end of an ellipsis is letter ELLIPSIS + k */
+#define ELLIPSIS    256 /* axis k from the end of an ellipsis is letter ELLIPSIS + k */
 
 struct letters {
     int n;
@@ -66,7 +67,8 @@ static bool parse_term(const char **text, int n_ellipsis, struct letters *ret)
     return true;
 }
 
-/* The axes behind an operand's "...": its rank less the letters written out. -1 if there are more letters than axes. */
+/* The axes behind an operand's "...": its rank less the letters written out. -1 if there are more letters
+ * than axes. */
 static int ellipsis_axes(const char *term, int rank)
 {
     int letters = 0;
@@ -122,7 +124,8 @@ static engine_value sum_private(const struct einsum *einsum, engine_value x, str
     int axes[MAX_LETTERS], n = 0;
     struct letters kept = {0};
     for (int i = 0; i < letters->n; i++)
-        if (find_letter(&einsum->out, letters->at[i]) < 0 && (!other || find_letter(other, letters->at[i]) < 0))
+        if (find_letter(&einsum->out, letters->at[i]) < 0 &&
+            (!other || find_letter(other, letters->at[i]) < 0))
             axes[n++] = i;
         else
             append(&kept, letters->at[i]);
@@ -213,7 +216,8 @@ static void append_all(struct letters *to, const struct letters *from)
 
 /* The operand as [batch..., first, second], each group one axis. */
 static engine_value matrix(const struct einsum *einsum, engine_value x, const struct letters *have,
-                           const struct groups *groups, const struct letters *first, const struct letters *second)
+                           const struct groups *groups, const struct letters *first,
+                           const struct letters *second)
 {
     struct letters order = groups->batch;
     append_all(&order, first);
@@ -255,7 +259,8 @@ static engine_value split(const struct einsum *einsum, engine_value product, con
     return arrange(einsum, product, &order, &einsum->out);
 }
 
-static engine_value by_matmul(const struct einsum *einsum, engine_value x, engine_value y, const struct groups *groups)
+static engine_value by_matmul(const struct einsum *einsum, engine_value x, engine_value y,
+                              const struct groups *groups)
 {
     bool transpose_x = !ends_in(&einsum->x, &groups->contracted) && groups->contracted.n && groups->x_own.n;
     bool transpose_y = ends_in(&einsum->y, &groups->contracted);
@@ -266,7 +271,8 @@ static engine_value by_matmul(const struct einsum *einsum, engine_value x, engin
 }
 
 /* y is a constant and there are no batch letters: x [own..., contracted] through a dense. */
-static engine_value by_dense(const struct einsum *einsum, engine_value x, engine_value y, const struct groups *groups)
+static engine_value by_dense(const struct einsum *einsum, engine_value x, engine_value y,
+                             const struct groups *groups)
 {
     struct engine_graph *graph = einsum->graph;
     struct letters x_order = groups->x_own, out_order = groups->x_own, none = {0};
@@ -321,7 +327,8 @@ engine_value engine_einsum(struct engine_graph *graph, const char *equation, eng
         return engine_graph_fail(graph, KD_EINTERNAL, "einsum: an operand is missing");
     if (!parse_equation(&einsum, x, y))
         return bad_equation(&einsum, "not of the supported form, or it does not fit the operands' axes");
-    if (!dtype_is_float(engine_dtype(graph, x)) || (y != ENGINE_NONE && !dtype_is_float(engine_dtype(graph, y))))
+    if (!dtype_is_float(engine_dtype(graph, x)) ||
+        (y != ENGINE_NONE && !dtype_is_float(engine_dtype(graph, y))))
         return bad_equation(&einsum, "operands must be floats");
     if (y != ENGINE_NONE)
         return multiply(&einsum, x, y);

@@ -1,17 +1,18 @@
-/* Element-wise ops: functions of one or two operands, selection, casts, scale and shift per channel. All broadcast as
- * NumPy does, all may write over an operand that dies with them. */
+/* Element-wise ops: functions of one or two operands, selection, casts, scale and shift per channel. All
+ * broadcast as NumPy does, all may write over an operand that dies with them. */
 #include <inttypes.h>
 
 #include "engine/attrs.h"
 #include "kernels/elementwise.h"
 
 /* Estimated cost of functions: nanoseconds per element. */
-#define COST_NS_SIMPLE 0.15
+#define COST_NS_SIMPLE       0.15
 #define COST_NS_TRANSCENDENT 0.6
 
 double unary_cost_us(enum unary_kind kind, int64_t n)
 {
-    bool simple = kind <= UNARY_LEAKY_RELU || kind == UNARY_CLIP || (kind >= UNARY_NEGATIVE && kind <= UNARY_SQUARE);
+    bool simple =
+        kind <= UNARY_LEAKY_RELU || kind == UNARY_CLIP || (kind >= UNARY_NEGATIVE && kind <= UNARY_SQUARE);
     return (double)n * (simple ? COST_NS_SIMPLE : COST_NS_TRANSCENDENT) * 1e-3;
 }
 
@@ -92,7 +93,8 @@ static bool binary_fits(enum binary_kind kind, enum dtype dtype)
     if (binary_is_comparison(kind))
         return true;
     if (dtype == DTYPE_BOOL)
-        return logical || bitwise || kind == BINARY_MULTIPLY || kind == BINARY_MAXIMUM || kind == BINARY_MINIMUM;
+        return logical || bitwise || kind == BINARY_MULTIPLY || kind == BINARY_MAXIMUM ||
+               kind == BINARY_MINIMUM;
     if (dtype_is_float(dtype))
         return !logical && !bitwise;
     bool float_only = kind == BINARY_DIVIDE || kind == BINARY_ATAN2 || kind == BINARY_LOGADDEXP;
@@ -146,7 +148,8 @@ static int binary_prepare(struct step *step, struct err *err)
     return prepare_broadcast(step, 2, err);
 }
 
-static int binary_run_i64(const struct step *step, enum binary_kind kind, const struct io *io, struct err *err)
+static int binary_run_i64(const struct step *step, enum binary_kind kind, const struct io *io,
+                          struct err *err)
 {
     if (!binary_i64(kind, step->params, io->in[0], io->in[1], io->out[0]))
         return err_set(err, KD_EINVAL, "integer division by zero");
@@ -244,11 +247,11 @@ static int op_cast_run(const struct step *step, const struct io *io, struct err 
 }
 
 static const struct op op_cast = {.name = "cast",
-                           .in_place = 1,
-                           .n_required = 1,
-                           .infer = cast_infer,
-                           .run = op_cast_run,
-                           .rows = rows_elementwise};
+                                  .in_place = 1,
+                                  .n_required = 1,
+                                  .infer = cast_infer,
+                                  .run = op_cast_run,
+                                  .rows = rows_elementwise};
 
 engine_value engine_cast(struct engine_graph *graph, engine_value x, enum dtype dtype)
 {
@@ -270,7 +273,8 @@ static int scale_shift_infer(struct step *step, struct err *err)
         if (!step->in[i])
             continue;
         const struct shape *factor = &step->in[i]->shape;
-        if (!step->in[i]->constant || factor->rank != 1 || size_differs(factor->dim[0], shape->dim[shape->rank - 1]))
+        if (!step->in[i]->constant || factor->rank != 1 ||
+            size_differs(factor->dim[0], shape->dim[shape->rank - 1]))
             status = err_set(err, KD_EINVAL, "%s of shape %s does not fit %" PRId64 " channels",
                              i == 1 ? "a scale" : "a shift", shape_text(factor, text, sizeof(text)),
                              shape->dim[shape->rank - 1]);
@@ -298,7 +302,8 @@ static int scale_shift_run(const struct step *step, const struct io *io, struct 
 {
     const struct scale_shift_attrs *attrs = step->attrs;
     const struct shape *shape = &step->in[0]->shape;
-    const struct unary *activation = attrs->fused.activation.kind == UNARY_LINEAR ? NULL : &attrs->fused.activation;
+    const struct unary *activation =
+        attrs->fused.activation.kind == UNARY_LINEAR ? NULL : &attrs->fused.activation;
     scale_shift(shape_product(shape, 0, shape->rank - 1), shape->dim[shape->rank - 1], io->in[0], io->in[1],
                 io->in[2], activation, io->out[0]);
     return 0;

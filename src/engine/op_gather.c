@@ -1,5 +1,5 @@
-/* Ops by index: gather (Embedding is one), gather_nd, one_hot, and bands of matrices. An index outside of its axis
- * fails the request with a sentence. */
+/* Ops by index: gather (Embedding is one), gather_nd, one_hot, and bands of matrices. An index outside of
+ * its axis fails the request with a sentence. */
 #include <inttypes.h>
 
 #include "engine/attrs.h"
@@ -7,8 +7,8 @@
 
 static int bad_index(int64_t index, int64_t n, bool wrap, struct err *err)
 {
-    return err_set(err, KD_EINVAL, "index %" PRId64 " is outside of [%" PRId64 ", %" PRId64 ")", index, wrap ? -n : 0,
-                   n);
+    return err_set(err, KD_EINVAL, "index %" PRId64 " is outside of [%" PRId64 ", %" PRId64 ")", index,
+                   wrap ? -n : 0, n);
 }
 
 /* ---- gather ---- */
@@ -197,7 +197,8 @@ static const struct op op_gather_nd = {.name = "gather_nd",
                                        .run = op_gather_nd_run,
                                        .rows = gather_nd_rows};
 
-engine_value engine_gather_nd(struct engine_graph *graph, engine_value x, engine_value indices, int batch_dims)
+engine_value engine_gather_nd(struct engine_graph *graph, engine_value x, engine_value indices,
+                              int batch_dims)
 {
     engine_value in[] = {x, indices};
     return graph_add(graph, &op_gather_nd, &batch_dims, sizeof(batch_dims), in, 2, 1);
@@ -220,7 +221,8 @@ static int one_hot_infer(struct step *step, struct err *err)
     if (status)
         return status;
     if (shape.rank > SHAPE_MAX_RANK || attrs->depth < 0 || attrs->dtype == DTYPE_STRING)
-        return err_set(err, KD_EINVAL, "a one-hot code of depth %" PRId64 " of %d axes", attrs->depth, shape.rank);
+        return err_set(err, KD_EINVAL, "a one-hot code of depth %" PRId64 " of %d axes", attrs->depth,
+                       shape.rank);
     int axis = shape_axis(&shape, attrs->axis);
     if (axis < 0)
         return err_set(err, KD_EINVAL, "axis %d is out of range", attrs->axis);
@@ -240,7 +242,8 @@ static int one_hot_run(const struct step *step, const struct io *io, struct err 
     if (dtype_storage(attrs->dtype) == STORAGE_F32)
         one_hot_f32(outer, attrs->depth, inner, io->in[0], attrs->on, attrs->off, io->out[0]);
     else
-        one_hot_i64(outer, attrs->depth, inner, io->in[0], (int64_t)attrs->on, (int64_t)attrs->off, io->out[0]);
+        one_hot_i64(outer, attrs->depth, inner, io->in[0], (int64_t)attrs->on, (int64_t)attrs->off,
+                    io->out[0]);
     return 0;
 }
 
@@ -253,8 +256,8 @@ static enum rows one_hot_rows(const struct step *step, const enum rows *in)
 static const struct op op_one_hot = {
     .name = "one_hot", .n_required = 1, .infer = one_hot_infer, .run = one_hot_run, .rows = one_hot_rows};
 
-engine_value engine_one_hot(struct engine_graph *graph, engine_value indices, int64_t depth, float on, float off,
-                            int axis, enum dtype dtype)
+engine_value engine_one_hot(struct engine_graph *graph, engine_value indices, int64_t depth, float on,
+                            float off, int axis, enum dtype dtype)
 {
     struct one_hot_attrs attrs = {depth, on, off, axis, dtype};
     return graph_add(graph, &op_one_hot, &attrs, sizeof(attrs), &indices, 1, 1);
@@ -280,8 +283,8 @@ static int band_run(const struct step *step, const struct io *io, struct err *er
 {
     const struct band_attrs *attrs = step->attrs;
     const struct shape *x = &step->in[0]->shape;
-    band_part(shape_outer(x, x->rank - 2), x->dim[x->rank - 2], x->dim[x->rank - 1], attrs->lower, attrs->upper,
-              step_in_size(step, 0), io->in[0], io->out[0]);
+    band_part(shape_outer(x, x->rank - 2), x->dim[x->rank - 2], x->dim[x->rank - 1], attrs->lower,
+              attrs->upper, step_in_size(step, 0), io->in[0], io->out[0]);
     return 0;
 }
 

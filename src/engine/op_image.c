@@ -1,5 +1,5 @@
-/* Pictures [N, H, W, C]: resizing with the crops and paddings that Keras does before it, centre crops, contrast, and
- * blocks moved between depth and space. */
+/* Pictures [N, H, W, C]: resizing with the crops and paddings that Keras does before it, centre crops,
+ * contrast, and blocks moved between depth and space. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -27,9 +27,9 @@ struct picture {
 struct resize_params {
     struct picture picture;
     struct resize resize;
-    bool copy;              /* a window or frame has to be made first */
-    struct shape window;    /* of that copy */
-    size_t resize_at;       /* scratch: the copy comes first */
+    bool copy;                  /* a window or frame has to be made first */
+    struct shape window;        /* of that copy */
+    size_t resize_at;           /* scratch: the copy comes first */
     int64_t *h_index, *w_index; /* nearest of integers: which row and column to take */
 };
 
@@ -116,7 +116,8 @@ static int resize_infer(struct step *step, struct err *err)
     for (int i = 0; i < 2; i++) {
         int64_t size = resize->size[i] ? resize->size[i] : resize->scale[i];
         if (size < 1 || size > PICTURE_MAX || x->dim[i + 1] == 0 || x->dim[i + 1] > PICTURE_MAX)
-            return err_set(err, KD_EINVAL, "a picture side of %" PRId64 " resized to or by %" PRId64, x->dim[i + 1], size);
+            return err_set(err, KD_EINVAL, "a picture side of %" PRId64 " resized to or by %" PRId64,
+                           x->dim[i + 1], size);
         step->out[0]->shape.dim[i + 1] = resize->size[i] ? resize->size[i] : SHAPE_UNKNOWN;
         if (resize->preserve_aspect_ratio)
             step->out[0]->shape.dim[i + 1] = SHAPE_UNKNOWN;
@@ -154,7 +155,8 @@ static const void *build_taps(struct step *step, const struct resize_axis *axis,
     return taps;
 }
 
-/* Which input each output takes: what the taps say of the numbers 0, 1, 2, ... Exact, sides being below 2^24. */
+/* Which input each output takes: what the taps say of the numbers 0, 1, 2, ... Exact, sides being below
+ * 2^24. */
 static int64_t *build_index(struct step *step, const struct resize_axis *axis, struct err *err)
 {
     struct resize_axis one = {.method = RESIZE_NEAREST, .in = 1, .out = 1};
@@ -182,7 +184,8 @@ static int resize_scratch_bytes(struct step *step, struct resize_params *params,
 {
     size_t bytes, after;
     const struct shape *x = &step->in[0]->shape;
-    params->window = (struct shape){.rank = 4, .dim = {x->dim[0], params->picture.size[0], params->picture.size[1], x->dim[3]}};
+    params->window = (struct shape){
+        .rank = 4, .dim = {x->dim[0], params->picture.size[0], params->picture.size[1], x->dim[3]}};
     params->copy = params->picture.size[0] != x->dim[1] || params->picture.size[1] != x->dim[2];
     if (params->copy) {
         if (!tensor_bytes(step->in[0]->dtype, &params->window, &bytes))
@@ -209,7 +212,8 @@ static int resize_prepare(struct step *step, struct err *err)
         return KD_ENOMEM;
     picture_plan(attrs, x->dim[1], x->dim[2], &params->picture);
     struct resize_axis axis = {.method = attrs->center_crop ? RESIZE_BILINEAR : attrs->resize.method,
-                               .grid = attrs->resize.grid, .antialias = attrs->resize.antialias};
+                               .grid = attrs->resize.grid,
+                               .antialias = attrs->resize.antialias};
     params->resize = (struct resize){.h = axis, .w = axis, .channels = x->dim[3]};
     params->resize.h.in = params->picture.size[0];
     params->resize.h.out = params->picture.out[0];
@@ -230,7 +234,8 @@ static int resize_prepare(struct step *step, struct err *err)
     return resize_scratch_bytes(step, params, err);
 }
 
-static void copy_window(const struct step *step, const struct resize_params *params, const void *x, void *window)
+static void copy_window(const struct step *step, const struct resize_params *params, const void *x,
+                        void *window)
 {
     const struct resize_attrs *attrs = step->attrs;
     const int64_t *from = params->picture.from;
@@ -238,8 +243,9 @@ static void copy_window(const struct step *step, const struct resize_params *par
     size_t size = step_in_size(step, 0);
     if (from[0] < 0 || from[1] < 0) {
         int64_t frame[SHAPE_MAX_RANK] = {0, -from[0], -from[1], 0}, whole = (int64_t)attrs->resize.fill;
-        const void *fill = dtype_storage(step->in[0]->dtype) == STORAGE_I64 ? (const void *)&whole
-                                                                            : (const void *)&attrs->resize.fill;
+        const void *fill = dtype_storage(step->in[0]->dtype) == STORAGE_I64
+                               ? (const void *)&whole
+                               : (const void *)&attrs->resize.fill;
         pad_run(shape, frame, frame, PAD_CONSTANT, fill, size, x, window);
         return;
     }
@@ -249,13 +255,19 @@ static void copy_window(const struct step *step, const struct resize_params *par
     move_run(&move, size, x, window);
 }
 
-static void pick_nearest(const struct step *step, const struct resize_params *params, const void *x, void *rows,
-                         void *y)
+static void pick_nearest(const struct step *step, const struct resize_params *params, const void *x,
+                         void *rows, void *y)
 {
     const int64_t *size = params->picture.size, *out = params->picture.out;
-    struct gather by_row = {.batch = 1, .outer = params->window.dim[0], .n = size[0], .m = out[0],
+    struct gather by_row = {.batch = 1,
+                            .outer = params->window.dim[0],
+                            .n = size[0],
+                            .m = out[0],
                             .inner = size[1] * params->window.dim[3]};
-    struct gather by_column = {.batch = 1, .outer = params->window.dim[0] * out[0], .n = size[1], .m = out[1],
+    struct gather by_column = {.batch = 1,
+                               .outer = params->window.dim[0] * out[0],
+                               .n = size[1],
+                               .m = out[1],
                                .inner = params->window.dim[3]};
     gather_run(&by_row, step_in_size(step, 0), x, params->h_index, rows);
     gather_run(&by_column, step_in_size(step, 0), rows, params->w_index, y);

@@ -77,8 +77,8 @@ static int op_encode_run(const struct step *step, const struct io *io, struct er
                              attrs->mode == ENGINE_ENCODE_COUNT, io->in[0], io->in[1], io->out[0]);
     if (bad < 0)
         return 0;
-    return err_set(err, KD_EINVAL, "id %" PRId64 " is outside of [0, %" PRId64 ")", ((const int64_t *)io->in[0])[bad],
-                   attrs->depth);
+    return err_set(err, KD_EINVAL, "id %" PRId64 " is outside of [0, %" PRId64 ")",
+                   ((const int64_t *)io->in[0])[bad], attrs->depth);
 }
 
 static enum rows encode_rows(const struct step *step, const enum rows *in)
@@ -105,7 +105,8 @@ int vocabulary_check(const struct step *step, int keys, int values, struct err *
     const struct value *key = step->in[keys], *value = step->in[values];
     if (!key->data || !value->data || key->shape.rank != 1 || !shape_equal(&key->shape, &value->shape) ||
         dtype_storage(key->dtype) == STORAGE_F32 || dtype_storage(value->dtype) != STORAGE_I64)
-        return err_set(err, KD_EINVAL, "a vocabulary needs a constant vector of keys and one of as many integers");
+        return err_set(err, KD_EINVAL,
+                       "a vocabulary needs a constant vector of keys and one of as many integers");
     return 0;
 }
 
@@ -127,7 +128,8 @@ int vocabulary_pack(struct node *node, const struct step *step, int keys, int va
     void *table = NULL;
     vocabulary_describe(step, keys, values, &lookup);
     if (lookup_table_bytes(lookup.n, &bytes))
-        table = pack_memory(pack, node->op, step->in[keys]->data, (uint64_t)(uintptr_t)lookup.values, bytes, &fresh);
+        table = pack_memory(pack, node->op, step->in[keys]->data, (uint64_t)(uintptr_t)lookup.values, bytes,
+                            &fresh);
     if (!table)
         return pack_failed(err);
     if (fresh)
@@ -173,12 +175,14 @@ static int lookup_run(const struct step *step, const struct io *io, struct err *
     if (step->in[0]->dtype == DTYPE_STRING) {
         const struct str_view *x = io->in[0];
         bad = lookup_run_str(step->params, table, oov, x, io->out[0], n);
-        return bad < 0 ? 0 : err_set(err, KD_EINVAL, "'%.*s' is not in the vocabulary",
-                                     (int)(x[bad].length < 200 ? x[bad].length : 200), x[bad].data);
+        return bad < 0 ? 0
+                       : err_set(err, KD_EINVAL, "'%.*s' is not in the vocabulary",
+                                 (int)(x[bad].length < 200 ? x[bad].length : 200), x[bad].data);
     }
     bad = lookup_run_i64(step->params, table, oov, io->in[0], io->out[0], n);
-    return bad < 0 ? 0 : err_set(err, KD_EINVAL, "%" PRId64 " is not in the vocabulary",
-                                 ((const int64_t *)io->in[0])[bad]);
+    return bad < 0 ? 0
+                   : err_set(err, KD_EINVAL, "%" PRId64 " is not in the vocabulary",
+                             ((const int64_t *)io->in[0])[bad]);
 }
 
 static const struct op op_lookup = {.name = "lookup",
@@ -307,7 +311,8 @@ static engine_value cross_operand(struct engine_graph *graph, const engine_value
     return x;
 }
 
-engine_value engine_hash_cross(struct engine_graph *graph, const engine_value *values, int n_values, int64_t bins)
+engine_value engine_hash_cross(struct engine_graph *graph, const engine_value *values, int n_values,
+                               int64_t bins)
 {
     if (graph_failed(graph) || n_values < 1)
         return engine_graph_fail(graph, KD_EINVAL, "hash_cross: nothing to cross");

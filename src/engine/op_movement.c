@@ -1,5 +1,5 @@
-/* Movement: ops that place elements elsewhere without looking at them. Each is described once per plan as a copy
- * between two strided views (kernels/movement.h). */
+/* Movement: ops that place elements elsewhere without looking at them. Each is described once per plan as
+ * a copy between two strided views (kernels/movement.h). */
 #include <inttypes.h>
 #include <string.h>
 
@@ -76,11 +76,11 @@ static enum rows transpose_rows(const struct step *step, const enum rows *in)
 }
 
 const struct op op_transpose = {.name = "transpose",
-                                       .n_required = 1,
-                                       .infer = transpose_infer,
-                                       .prepare = transpose_prepare,
-                                       .run = run_move,
-                                       .rows = transpose_rows};
+                                .n_required = 1,
+                                .infer = transpose_infer,
+                                .prepare = transpose_prepare,
+                                .run = run_move,
+                                .rows = transpose_rows};
 
 engine_value engine_transpose(struct engine_graph *graph, engine_value x, const int *permutation)
 {
@@ -326,11 +326,14 @@ engine_value engine_slice_dynamic(struct engine_graph *graph, engine_value x, in
 static int pad_limit(const struct pad_attrs *attrs, int64_t n, int axis, struct err *err)
 {
     int64_t most = attrs->before[axis] > attrs->after[axis] ? attrs->before[axis] : attrs->after[axis];
-    bool fits = attrs->mode == ENGINE_PAD_REFLECT ? most < n : attrs->mode == ENGINE_PAD_SYMMETRIC ? most <= n : n > 0;
+    bool fits = attrs->mode == ENGINE_PAD_REFLECT     ? most < n
+                : attrs->mode == ENGINE_PAD_SYMMETRIC ? most <= n
+                                                      : n > 0;
     if (attrs->mode == ENGINE_PAD_CONSTANT || n == SHAPE_UNKNOWN || most == 0 || fits)
         return 0;
-    return err_set(err, KD_EINVAL, "axis %d of size %" PRId64 " cannot be padded with %" PRId64 " mirrored elements",
-                   axis, n, most);
+    return err_set(err, KD_EINVAL,
+                   "axis %d of size %" PRId64 " cannot be padded with %" PRId64 " mirrored elements", axis, n,
+                   most);
 }
 
 static int pad_infer(struct step *step, struct err *err)
@@ -339,7 +342,8 @@ static int pad_infer(struct step *step, struct err *err)
     const struct shape *x = &step->in[0]->shape;
     const struct value *constant = step->in[1];
     if (constant && (constant->shape.rank || constant->dtype != step->in[0]->dtype))
-        return err_set(err, KD_EINVAL, "the padding value must be a single %s", dtype_name(step->in[0]->dtype));
+        return err_set(err, KD_EINVAL, "the padding value must be a single %s",
+                       dtype_name(step->in[0]->dtype));
     step_like(step, 0, 0);
     for (int i = 0; i < x->rank; i++) {
         if (attrs->before[i] < 0 || attrs->after[i] < 0)
@@ -350,7 +354,8 @@ static int pad_infer(struct step *step, struct err *err)
         if (x->dim[i] == SHAPE_UNKNOWN)
             continue;
         int64_t *size = &step->out[0]->shape.dim[i];
-        if (__builtin_add_overflow(*size, attrs->before[i], size) || __builtin_add_overflow(*size, attrs->after[i], size))
+        if (__builtin_add_overflow(*size, attrs->before[i], size) ||
+            __builtin_add_overflow(*size, attrs->after[i], size))
             return err_set(err, KD_ETOOBIG, "padding too big");
     }
     return 0;
@@ -364,8 +369,8 @@ static int op_pad_run(const struct step *step, const struct io *io, struct err *
                                           [ENGINE_PAD_EDGE] = PAD_EDGE};
     static const int64_t zero[2]; /* as long as the longest element */
     const struct pad_attrs *attrs = step->attrs;
-    pad_run(&step->in[0]->shape, attrs->before, attrs->after, modes[attrs->mode], io->in[1] ? io->in[1] : zero,
-            step_in_size(step, 0), io->in[0], io->out[0]);
+    pad_run(&step->in[0]->shape, attrs->before, attrs->after, modes[attrs->mode],
+            io->in[1] ? io->in[1] : zero, step_in_size(step, 0), io->in[0], io->out[0]);
     return 0;
 }
 
@@ -378,8 +383,8 @@ static enum rows pad_rows(const struct step *step, const enum rows *in)
 const struct op op_pad = {
     .name = "pad", .n_required = 1, .infer = pad_infer, .run = op_pad_run, .rows = pad_rows};
 
-engine_value engine_pad(struct engine_graph *graph, engine_value x, const int64_t *before, const int64_t *after,
-                        enum engine_pad_mode mode, engine_value constant)
+engine_value engine_pad(struct engine_graph *graph, engine_value x, const int64_t *before,
+                        const int64_t *after, enum engine_pad_mode mode, engine_value constant)
 {
     struct pad_attrs attrs = {.mode = mode};
     engine_value in[] = {x, constant};

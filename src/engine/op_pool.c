@@ -14,8 +14,10 @@ static int pool_infer(struct step *step, struct err *err)
         return status;
     step_like(step, 0, 0);
     for (int i = 0; i < attrs->window.n_spatial; i++) {
-        struct window_axis axis = {.n = step->in[0]->shape.dim[i + 1], .k = attrs->window.size[i],
-                                   .stride = attrs->window.stride[i], .dilation = attrs->window.dilation[i]};
+        struct window_axis axis = {.n = step->in[0]->shape.dim[i + 1],
+                                   .k = attrs->window.size[i],
+                                   .stride = attrs->window.stride[i],
+                                   .dilation = attrs->window.dilation[i]};
         if (axis.k < 1)
             return err_set(err, KD_EINVAL, "a pool size of %" PRId64, axis.k);
         status = window_axis_infer(attrs, i, &axis, err);
@@ -153,16 +155,16 @@ static int lrn_run(const struct step *step, const struct io *io, struct err *err
 {
     const struct lrn_attrs *attrs = step->attrs;
     const struct shape *x = &step->in[0]->shape;
-    local_response_norm(shape_outer(x, x->rank - 1), x->dim[x->rank - 1], attrs->radius, attrs->bias, attrs->alpha,
-                        attrs->beta, io->in[0], io->out[0]);
+    local_response_norm(shape_outer(x, x->rank - 1), x->dim[x->rank - 1], attrs->radius, attrs->bias,
+                        attrs->alpha, attrs->beta, io->in[0], io->out[0]);
     return 0;
 }
 
 static const struct op op_lrn = {
     .name = "local_response_norm", .n_required = 1, .infer = lrn_infer, .run = lrn_run, .rows = rows_first};
 
-engine_value engine_local_response_norm(struct engine_graph *graph, engine_value x, int depth_radius, float bias,
-                                        float alpha, float beta)
+engine_value engine_local_response_norm(struct engine_graph *graph, engine_value x, int depth_radius,
+                                        float bias, float alpha, float beta)
 {
     struct lrn_attrs attrs = {depth_radius, bias, alpha, beta};
     return graph_add(graph, &op_lrn, &attrs, sizeof(attrs), &x, 1, 1);

@@ -9,7 +9,7 @@
 #include "kernels/gemm.h"
 
 /* Microseconds per multiply-add and per byte of weights that come from memory: a middling AVX-512 core. */
-#define COST_US_PER_MAC (1.0 / 45e3)
+#define COST_US_PER_MAC  (1.0 / 45e3)
 #define COST_US_PER_BYTE (1.0 / 20e3)
 
 double product_cost_us(double macs, double weight_bytes)
@@ -33,15 +33,16 @@ int product_check_bias(const struct step *step, int64_t channels, struct err *er
     return 0;
 }
 
-/* The tensor to add has the result's shape: fusion saw to that, save for sizes that no request should differ in. */
+/* The tensor to add has the result's shape: fusion saw to that, save for sizes that no request should
+ * differ in. */
 int product_check_add(const struct step *step, struct err *err)
 {
     const struct value *add = step->in[PRODUCT_ADD];
     char a[128], b[128];
     if (!add || !step->exact || shape_equal(&add->shape, &step->out[0]->shape))
         return 0;
-    return err_set(err, KD_EINVAL, "the sum of shapes %s and %s", shape_text(&step->out[0]->shape, a, sizeof(a)),
-                   shape_text(&add->shape, b, sizeof(b)));
+    return err_set(err, KD_EINVAL, "the sum of shapes %s and %s",
+                   shape_text(&step->out[0]->shape, a, sizeof(a)), shape_text(&add->shape, b, sizeof(b)));
 }
 
 /* x and kernel are floats, the kernel a constant of this rank. */
@@ -63,10 +64,12 @@ int product_check_kernel(const struct step *step, int rank, struct err *err)
 }
 
 /* What rides on the way out, from operands and attributes. */
-void product_epilogue(const struct step *step, const struct io *io, int64_t channels, struct gemm_epilogue *ret)
+void product_epilogue(const struct step *step, const struct io *io, int64_t channels,
+                      struct gemm_epilogue *ret)
 {
     const struct activation_attrs *fused = step->attrs;
-    *ret = (struct gemm_epilogue){.bias = io->in[PRODUCT_BIAS], .add = io->in[PRODUCT_ADD], .add_stride = channels};
+    *ret = (struct gemm_epilogue){
+        .bias = io->in[PRODUCT_BIAS], .add = io->in[PRODUCT_ADD], .add_stride = channels};
     if (fused->activation.kind != UNARY_LINEAR)
         ret->activation = &fused->activation;
 }
@@ -204,7 +207,8 @@ static int matmul_infer(struct step *step, struct err *err)
     y.rank -= 2;
     if (size_differs(shapes.k, shapes.k_of_y) || !shape_broadcast(&x, &y, &batch))
         return err_set(err, KD_EINVAL, "a matrix product of shapes %s and %s",
-                       shape_text(&step->in[0]->shape, a, sizeof(a)), shape_text(&step->in[1]->shape, b, sizeof(b)));
+                       shape_text(&step->in[0]->shape, a, sizeof(a)),
+                       shape_text(&step->in[1]->shape, b, sizeof(b)));
     if (step->in[0]->shape.rank > 1)
         batch.dim[batch.rank++] = shapes.m;
     if (step->in[1]->shape.rank > 1)
@@ -234,8 +238,11 @@ static int matmul_prepare(struct step *step, struct err *err)
     if (!matmul)
         return KD_ENOMEM;
     matmul_shapes(step, &shapes);
-    *matmul = (struct gemm_matmul){.m = shapes.m, .k = shapes.k, .n = shapes.n,
-                                   .transpose_x = attrs->transpose_x, .transpose_y = attrs->transpose_y};
+    *matmul = (struct gemm_matmul){.m = shapes.m,
+                                   .k = shapes.k,
+                                   .n = shapes.n,
+                                   .transpose_x = attrs->transpose_x,
+                                   .transpose_y = attrs->transpose_y};
     matmul->batch_rank = (shapes.x.rank > shapes.y.rank ? shapes.x.rank : shapes.y.rank) - 2;
     memcpy(matmul->batch_dim, step->out[0]->shape.dim, (size_t)matmul->batch_rank * sizeof(int64_t));
     matmul_strides(&shapes.x, matmul->batch_rank, matmul->x_stride);

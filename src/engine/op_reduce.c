@@ -59,7 +59,7 @@ static bool is_arg(enum reduce_kind kind)
 
 static int reduce_check(const struct step *step, const struct reduce_attrs *attrs, struct err *err)
 {
-    static const char *const names[] = {"sum", "mean", "max", "min",       "prod",
+    static const char *const names[] = {"sum", "mean", "max",       "min",    "prod",
                                         "any", "all",  "logsumexp", "argmax", "argmin"};
     enum dtype dtype = step->in[0]->dtype;
     bool logical = attrs->kind == REDUCE_ANY || attrs->kind == REDUCE_ALL;
@@ -296,8 +296,8 @@ static int normalize_run(const struct step *step, const struct io *io, struct er
                                            [ENGINE_NORM_RMS_SCALED] = NORM_RMS_SCALED};
     const struct normalize_attrs *attrs = step->attrs;
     const struct shape *x = &step->in[0]->shape;
-    norm_run(kinds[attrs->kind], step->params, attrs->epsilon, x->dim[x->rank - 1], io->in[1], io->in[2], io->in[0],
-             io->out[0]);
+    norm_run(kinds[attrs->kind], step->params, attrs->epsilon, x->dim[x->rank - 1], io->in[1], io->in[2],
+             io->in[0], io->out[0]);
     return 0;
 }
 

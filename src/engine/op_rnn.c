@@ -1,5 +1,5 @@
-/* Recurrent layers: a whole sequence is one op, so that the input's product is made for all steps at once and the
- * states stay in the cache. Weights are packed once. */
+/* Recurrent layers: a whole sequence is one op, so that the input's product is made for all steps at once
+ * and the states stay in the cache. Weights are packed once. */
 #include <inttypes.h>
 
 #include "base/arena.h"
@@ -24,7 +24,8 @@ static int64_t gates(enum engine_rnn_kind kind)
 }
 
 /* Operand i is a float constant of this shape. */
-static int weight_fits(const struct step *step, int i, const char *name, const struct shape *wanted, struct err *err)
+static int weight_fits(const struct step *step, int i, const char *name, const struct shape *wanted,
+                       struct err *err)
 {
     const struct value *weight = step->in[i];
     char a[128], b[128];
@@ -197,10 +198,11 @@ static const struct op op_rnn = {.name = "rnn",
 
 void engine_rnn(struct engine_graph *graph, const struct engine_rnn *rnn, engine_value ret[3])
 {
-    struct rnn_attrs attrs = {rnn->kind, rnn->units, rnn->activation, rnn->recurrent_activation, rnn->reset_after,
-                              rnn->go_backwards, rnn->return_sequences, rnn->zero_output_for_mask};
-    engine_value in[RNN_OPERANDS] = {rnn->x, rnn->kernel, rnn->recurrent_kernel, rnn->bias,
-                                     rnn->initial[0], rnn->initial[1], rnn->mask};
+    struct rnn_attrs attrs = {
+        rnn->kind,        rnn->units,        rnn->activation,       rnn->recurrent_activation,
+        rnn->reset_after, rnn->go_backwards, rnn->return_sequences, rnn->zero_output_for_mask};
+    engine_value in[RNN_OPERANDS] = {
+        rnn->x, rnn->kernel, rnn->recurrent_kernel, rnn->bias, rnn->initial[0], rnn->initial[1], rnn->mask};
     bool lstm = rnn->kind == ENGINE_RNN_LSTM;
     if (!lstm)
         in[RNN_C] = ENGINE_NONE;
@@ -231,14 +233,17 @@ static int conv_lstm_state(const struct step *step, struct shape *ret, struct er
     struct shape recurrent = *kernel, bias = {.rank = 1, .dim = {4 * filters}};
     recurrent.dim[n] = filters;
     if (kernel->dim[n + 1] % 4 || size_differs(x->dim[n + 2], kernel->dim[n]))
-        return err_set(err, KD_EINVAL, "the kernel does not fit the input's %" PRId64 " channels", x->dim[n + 2]);
+        return err_set(err, KD_EINVAL, "the kernel does not fit the input's %" PRId64 " channels",
+                       x->dim[n + 2]);
     int status = weight_fits(step, RNN_RECURRENT, "recurrent kernel", &recurrent, err);
     if (!status && step->in[RNN_BIAS])
         status = weight_fits(step, RNN_BIAS, "bias", &bias, err);
     *ret = (struct shape){.rank = n + 2, .dim = {x->dim[0]}};
     for (int i = 0; i < n && !status; i++) {
-        struct window_axis axis = {.n = x->dim[i + 2], .k = kernel->dim[i],
-                                   .stride = attrs->input.window.stride[i], .dilation = attrs->input.window.dilation[i]};
+        struct window_axis axis = {.n = x->dim[i + 2],
+                                   .k = kernel->dim[i],
+                                   .stride = attrs->input.window.stride[i],
+                                   .dilation = attrs->input.window.dilation[i]};
         if (axis.k < 1 || axis.stride < 1 || axis.dilation < 1)
             return err_set(err, KD_EINVAL, "a window of size %" PRId64, axis.k);
         status = window_axis_infer(&attrs->input, i, &axis, err);
@@ -284,7 +289,8 @@ static int conv_lstm_infer(struct step *step, struct err *err)
     return 0;
 }
 
-/* One step's input convolution. x and state may have made-up sizes: packing looks at kernel and channels only. */
+/* One step's input convolution. x and state may have made-up sizes: packing looks at kernel and channels
+ * only. */
 static void conv_lstm_describe(const struct step *step, const struct shape *x, const struct shape *state,
                                struct conv_lstm *ret)
 {
@@ -302,7 +308,8 @@ static void conv_lstm_describe(const struct step *step, const struct shape *x, c
     window_conv(&attrs->input, &picture, &gates_of, step->in[RNN_KERNEL]->shape.dim, false, &ret->input);
 }
 
-static const void *pack_one(struct pack *pack, const struct op *op, const struct conv *conv, const float *kernel)
+static const void *pack_one(struct pack *pack, const struct op *op, const struct conv *conv,
+                            const float *kernel)
 {
     size_t bytes;
     bool fresh = false;
@@ -381,10 +388,14 @@ static const struct op op_conv_lstm = {.name = "conv_lstm",
 
 void engine_conv_lstm(struct engine_graph *graph, const struct engine_conv_lstm *rnn, engine_value ret[3])
 {
-    struct conv_lstm_attrs attrs = {{.window = rnn->window, .groups = 1}, rnn->activation, rnn->recurrent_activation,
-                                    rnn->go_backwards, rnn->return_sequences, rnn->zero_output_for_mask};
-    engine_value in[RNN_OPERANDS] = {rnn->x, rnn->kernel, rnn->recurrent_kernel, rnn->bias,
-                                     rnn->initial[0], rnn->initial[1], rnn->mask};
+    struct conv_lstm_attrs attrs = {{.window = rnn->window, .groups = 1},
+                                    rnn->activation,
+                                    rnn->recurrent_activation,
+                                    rnn->go_backwards,
+                                    rnn->return_sequences,
+                                    rnn->zero_output_for_mask};
+    engine_value in[RNN_OPERANDS] = {
+        rnn->x, rnn->kernel, rnn->recurrent_kernel, rnn->bias, rnn->initial[0], rnn->initial[1], rnn->mask};
     ret[0] = graph_add(graph, &op_conv_lstm, &attrs, sizeof(attrs), in, RNN_OPERANDS, 3);
     ret[1] = ret[0] == ENGINE_NONE ? ENGINE_NONE : ret[0] + 1;
     ret[2] = ret[0] == ENGINE_NONE ? ENGINE_NONE : ret[0] + 2;

@@ -1,5 +1,5 @@
-/* Views: reshape and its relatives. The result is the operand's memory under another shape; nothing runs. All are
- * one op whose attributes say how to find the sizes. */
+/* Views: reshape and its relatives. The result is the operand's memory under another shape; nothing runs.
+ * All are one op whose attributes say how to find the sizes. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -33,8 +33,8 @@ static bool known_product(const struct shape *shape, int64_t *ret, int *unknown)
     return true;
 }
 
-/* Unknown sizes on both sides that are certainly the same one: axis i of the result is axis same[i] of x. They cancel
- * in the count of elements. */
+/* Unknown sizes on both sides that are certainly the same one: axis i of the result is axis same[i] of x.
+ * They cancel in the count of elements. */
 static void cancel(struct shape *x, struct shape *y, const int *same)
 {
     for (int i = 0; i < y->rank; i++)
@@ -43,7 +43,8 @@ static void cancel(struct shape *x, struct shape *y, const int *same)
 }
 
 /* Fills in size `infer` (-1: none) so that the elements are as many as before; checks that they are. */
-static int fit_elements(const struct shape *x, struct shape *shape, const int *same, int infer, struct err *err)
+static int fit_elements(const struct shape *x, struct shape *shape, const int *same, int infer,
+                        struct err *err)
 {
     struct shape from = *x, to = *shape;
     int64_t have, want;
@@ -129,7 +130,8 @@ static int reshape_expand(struct step *step, const struct reshape_attrs *attrs, 
     if (shape.rank > SHAPE_MAX_RANK)
         return err_set(err, KD_EUNSUPPORTED, "more than %d axes", SHAPE_MAX_RANK);
     if (axis < 0)
-        return err_set(err, KD_EINVAL, "axis %d is out of range for a tensor of %d axes", attrs->rank, x->rank);
+        return err_set(err, KD_EINVAL, "axis %d is out of range for a tensor of %d axes", attrs->rank,
+                       x->rank);
     for (int i = 0; i < shape.rank; i++)
         shape.dim[i] = i == axis ? 1 : x->dim[i - (i > axis)];
     step->out[0]->shape = shape;
@@ -174,7 +176,8 @@ static int reshape_infer(struct step *step, struct err *err)
     }
 }
 
-/* Samples stay contiguous whatever the new axes are; rows.c checks that axis 0 is still a multiple of the batch. */
+/* Samples stay contiguous whatever the new axes are; rows.c checks that axis 0 is still a multiple of the
+ * batch. */
 static enum rows reshape_rows(const struct step *step, const enum rows *in)
 {
     if (in[0] == ROWS_EACH && step->out[0]->shape.rank == 0)

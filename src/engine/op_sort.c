@@ -28,8 +28,12 @@ static int cumsum_run(const struct step *step, const struct io *io, struct err *
     const struct cumsum_attrs *attrs = step->attrs;
     const struct shape *x = &step->in[0]->shape;
     int axis = shape_axis(x, attrs->axis);
-    struct scan scan = {.outer = shape_outer(x, axis), .n = x->dim[axis], .inner = shape_inner(x, axis),
-                        .exclusive = attrs->exclusive, .reverse = attrs->reverse, .product = attrs->product};
+    struct scan scan = {.outer = shape_outer(x, axis),
+                        .n = x->dim[axis],
+                        .inner = shape_inner(x, axis),
+                        .exclusive = attrs->exclusive,
+                        .reverse = attrs->reverse,
+                        .product = attrs->product};
     if (dtype_storage(step->in[0]->dtype) == STORAGE_F32) {
         scan_f32(&scan, io->in[0], io->out[0]);
     } else {
@@ -94,8 +98,11 @@ static int sort_prepare(struct step *step, struct err *err)
     if (!sort)
         return KD_ENOMEM;
     int axis = shape_axis(x, attrs->axis);
-    *sort = (struct sort){.outer = shape_outer(x, axis), .n = x->dim[axis], .inner = shape_inner(x, axis),
-                          .k = attrs->top ? attrs->k : x->dim[axis], .descending = attrs->descending};
+    *sort = (struct sort){.outer = shape_outer(x, axis),
+                          .n = x->dim[axis],
+                          .inner = shape_inner(x, axis),
+                          .k = attrs->top ? attrs->k : x->dim[axis],
+                          .descending = attrs->descending};
     if (!sort_scratch(sort, &step->scratch))
         return err_set(err, KD_ETOOBIG, "too many elements to sort");
     step->cost_us = (double)step_in_count(step, 0) * 20e-3;

@@ -92,11 +92,8 @@ static int shape_of_run(const struct step *step, const struct io *io, struct err
     return 0;
 }
 
-static const struct op op_shape_of = {.name = "shape_of",
-                                      .n_required = 1,
-                                      .shape_only = 1,
-                                      .infer = shape_of_infer,
-                                      .run = shape_of_run};
+static const struct op op_shape_of = {
+    .name = "shape_of", .n_required = 1, .shape_only = 1, .infer = shape_of_infer, .run = shape_of_run};
 
 engine_value engine_shape_of(struct engine_graph *graph, engine_value x)
 {
@@ -197,8 +194,8 @@ static int range_count_i64(const struct step *step, int64_t *ret, struct err *er
         return 0;
     double count = ceil(((double)number[1] - (double)number[0]) / (double)number[2]);
     if (!number[2] || count >= (double)RANGE_MAX)
-        return err_set(err, KD_EINVAL, "a range from %" PRId64 " to %" PRId64 " in steps of %" PRId64, number[0],
-                       number[1], number[2]);
+        return err_set(err, KD_EINVAL, "a range from %" PRId64 " to %" PRId64 " in steps of %" PRId64,
+                       number[0], number[1], number[2]);
     *ret = count > 0 ? (int64_t)count : 0;
     return 0;
 }
@@ -227,7 +224,8 @@ static int range_run(const struct step *step, const struct io *io, struct err *e
 
 static const struct op op_range = {.name = "range", .n_required = 3, .infer = range_infer, .run = range_run};
 
-engine_value engine_range(struct engine_graph *graph, engine_value start, engine_value stop, engine_value step)
+engine_value engine_range(struct engine_graph *graph, engine_value start, engine_value stop,
+                          engine_value step)
 {
     engine_value in[] = {start, stop, step};
     return graph_add(graph, &op_range, NULL, 0, in, 3, 1);

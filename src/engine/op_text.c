@@ -1,6 +1,6 @@
-/* Text to token ids. The one op whose result may have a size that the shapes of a request do not tell: without an
- * output length, rows are as long as the longest string of the batch has tokens. That length is measured before the
- * plan is made (engine_plan_get_for), so that plans stay a matter of shapes. */
+/* Text to token ids. The one op whose result may have a size that the shapes of a request do not tell:
+ * without an output length, rows are as long as the longest string of the batch has tokens. That length is
+ * measured before the plan is made (engine_plan_get_for), so that plans stay a matter of shapes. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -28,7 +28,8 @@ static int text_infer(struct step *step, struct err *err)
     int64_t length = attrs->output_length ? attrs->output_length : SHAPE_UNKNOWN;
     if (!attrs->output_length && step->exact) {
         if (step->measured < 0)
-            return err_set(err, KD_EUNSUPPORTED, "the number of tokens of each string must be measured first");
+            return err_set(err, KD_EUNSUPPORTED,
+                           "the number of tokens of each string must be measured first");
         length = step->measured;
     }
     step->out[0]->dtype = DTYPE_INT64;
@@ -144,13 +145,15 @@ engine_value engine_text_vectorize(struct engine_graph *graph, engine_value x, c
     struct engine_text attrs = *text;
     engine_value in[TEXT_OPERANDS] = {x, text->keys, text->values};
     if (text->ngrams && text->n_ngrams > 0) {
-        attrs.ngrams = arena_memdup(graph_arena(graph), text->ngrams, (size_t)text->n_ngrams * sizeof(*text->ngrams));
+        attrs.ngrams =
+            arena_memdup(graph_arena(graph), text->ngrams, (size_t)text->n_ngrams * sizeof(*text->ngrams));
         if (!attrs.ngrams)
             return engine_graph_fail(graph, KD_ENOMEM, "out of memory while building the model's graph");
     }
     for (int i = 0; i < text->n_ngrams; i++)
         if (text->ngrams[i] < 1)
-            return engine_graph_fail(graph, KD_EINVAL, "text_vectorize: n-grams of %d tokens", text->ngrams[i]);
-    return graph_add(graph, text->output_length ? &op_text : &op_text_longest, &attrs, sizeof(attrs), in, TEXT_OPERANDS,
-                     1);
+            return engine_graph_fail(graph, KD_EINVAL, "text_vectorize: n-grams of %d tokens",
+                                     text->ngrams[i]);
+    return graph_add(graph, text->output_length ? &op_text : &op_text_longest, &attrs, sizeof(attrs), in,
+                     TEXT_OPERANDS, 1);
 }

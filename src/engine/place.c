@@ -1,11 +1,11 @@
-/* place: where every value of a plan lies during a run. The one idea: values that share memory form a chunk. A view
- * joins the chunk of its operand; an op that may work in place joins the chunk of an operand that dies with it.
- * Every chunk then lies in exactly one place: with the caller's inputs, with the caller's outputs, among the
- * constants, or at an offset in the worker's arena.
+/* place: where every value of a plan lies during a run. The one idea: values that share memory form a
+ * chunk. A view joins the chunk of its operand; an op that may work in place joins the chunk of an operand
+ * that dies with it. Every chunk then lies in exactly one place: with the caller's inputs, with the
+ * caller's outputs, among the constants, or at an offset in the worker's arena.
  *
- * Offsets: chunks in order of size, biggest first, each at the lowest offset that is free while it lives (greedy by
- * size, which comes within a few per cent of the lower bound on networks). A step's scratch is a chunk that lives
- * for that step alone. */
+ * Offsets: chunks in order of size, biggest first, each at the lowest offset that is free while it lives
+ * (greedy by size, which comes within a few per cent of the lower bound on networks). A step's scratch is
+ * a chunk that lives for that step alone. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +13,7 @@
 #include "base/size.h"
 #include "engine/engine_data.h"
 
-#define FOREVER INT32_MAX
+#define FOREVER         INT32_MAX
 #define PLACE_ALIGNMENT 64
 
 struct chunk {
@@ -27,7 +27,7 @@ struct placer {
     const struct engine_graph *graph;
     struct chunk *chunks; /* n_chunks; room for all values and all steps' scratch */
     int n_chunks;
-    int *chunk;  /* by value, -1: none */
+    int *chunk;    /* by value, -1: none */
     int *last_use; /* by value: the last step that reads it */
 };
 
@@ -88,7 +88,8 @@ static int find_in_place(struct placer *placer, const struct step *step, int ind
 {
     const struct node *node = step->node;
     for (int k = 0; k < node->n_inputs; k++) {
-        if (!(node->op->in_place >> k & 1) || !reads_elements(node, k) || step->in[k]->data || step->in[k]->constant)
+        if (!(node->op->in_place >> k & 1) || !reads_elements(node, k) || step->in[k]->data ||
+            step->in[k]->constant)
             continue;
         const struct chunk *chunk = &placer->chunks[placer->chunk[node->inputs[k]]];
         bool fits = chunk->place.kind == PLACE_ARENA && chunk->last == index &&
@@ -172,10 +173,14 @@ static int place_outputs(struct placer *placer, struct err *err)
 static int by_size(const void *a, const void *b)
 {
     const struct chunk *x = *(const struct chunk *const *)a, *y = *(const struct chunk *const *)b;
-    return x->bytes < y->bytes ? 1 : x->bytes > y->bytes ? -1 : x->first < y->first ? -1 : x->first > y->first;
+    return x->bytes < y->bytes   ? 1
+           : x->bytes > y->bytes ? -1
+           : x->first < y->first ? -1
+                                 : x->first > y->first;
 }
 
-/* The lowest offset where the chunk fits between those placed before it (sorted by offset) that live with it. */
+/* The lowest offset where the chunk fits between those placed before it (sorted by offset) that live with
+ * it. */
 static size_t lowest_fit(struct chunk *const *placed, int n, const struct chunk *chunk)
 {
     size_t at = 0;
@@ -230,13 +235,15 @@ static int place_offsets(struct placer *placer, struct err *err)
 
 /* ---- the result ---- */
 
-/* Scratch lives for its step; the chunk's number is remembered in plan_step.scratch until offsets are known. */
+/* Scratch lives for its step; the chunk's number is remembered in plan_step.scratch until offsets are
+ * known. */
 static void place_scratch(struct placer *placer)
 {
     for (int i = 0; i < placer->plan->n_steps; i++) {
         struct plan_step *run = &placer->plan->steps[i];
         int index = (int)(run->step - placer->plan->trace.steps);
-        run->scratch = run->step->scratch ? (size_t)new_chunk(placer, PLACE_ARENA, run->step->scratch, index) : SIZE_MAX;
+        run->scratch =
+            run->step->scratch ? (size_t)new_chunk(placer, PLACE_ARENA, run->step->scratch, index) : SIZE_MAX;
     }
 }
 
@@ -252,7 +259,8 @@ static int fill_slots(struct placer *placer)
         const struct node *node = run->step->node;
         struct place *slot = plan->slots + run->first;
         for (int k = 0; k < node->n_inputs; k++)
-            *slot++ = reads_elements(node, k) ? placer->chunks[chunk_of(placer, node->inputs[k])].place : none;
+            *slot++ =
+                reads_elements(node, k) ? placer->chunks[chunk_of(placer, node->inputs[k])].place : none;
         for (int k = 0; k < node->n_outputs; k++) {
             int chunk = placer->chunk[node->outputs[k]];
             *slot++ = chunk < 0 ? none : placer->chunks[chunk].place;

@@ -1,5 +1,6 @@
-/* plan: everything about a run that does not depend on its data, made once per set of input shapes: the shapes of all
- * values (trace.c), kernel parameters and cost of each step (the ops' prepare), and where values lie (place.c). */
+/* plan: everything about a run that does not depend on its data, made once per set of input shapes: the
+ * shapes of all values (trace.c), kernel parameters and cost of each step (the ops' prepare), and where
+ * values lie (place.c). */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,8 +31,8 @@ static int prepare_step(const struct engine *engine, struct step *step, struct e
         size_t bytes;
         if (!tensor_bytes(step->out[i]->dtype, &step->out[i]->shape, &bytes) ||
             bytes > engine->options.max_arena_bytes)
-            return err_set(err, KD_ETOOBIG, "%s: %s: the result needs more memory than a run may use", node->scope,
-                           node->op->name);
+            return err_set(err, KD_ETOOBIG, "%s: %s: the result needs more memory than a run may use",
+                           node->scope, node->op->name);
     }
     int status = node->op->prepare ? node->op->prepare(step, err) : 0;
     if (!status && step->cost_us == 0)
@@ -153,7 +154,8 @@ void engine_plan_print(const struct engine_plan *plan, struct buf *ret)
 {
     for (int i = 0; i < plan->n_steps; i++)
         print_step(plan, &plan->steps[i], ret);
-    buf_printf(ret, "%d steps, arena %zu bytes, estimated %.1f us", plan->n_steps, plan->arena_bytes, plan->cost_us);
+    buf_printf(ret, "%d steps, arena %zu bytes, estimated %.1f us", plan->n_steps, plan->arena_bytes,
+               plan->cost_us);
     int64_t runs = atomic_load(&plan->runs);
     if (runs)
         buf_printf(ret, ", %" PRId64 " runs measured", runs);

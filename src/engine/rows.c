@@ -1,15 +1,17 @@
-/* rows: may requests share a batch? Only if row i of every output depends on row i of the inputs alone. Judged on the
- * graph as it was lowered, from the shapes of two trial batches of different size:
+/* rows: may requests share a batch? Only if row i of every output depends on row i of the inputs alone.
+ * Judged on the graph as it was lowered, from the shapes of two trial batches of different size:
  *
  *   - a value computed ahead from sizes and constants is free if both trials agree on it;
- *   - any other value goes by its op's rule (op.rows) from the state of its operands; sizes of a batch are mixed,
- *     but a rule may say that they only decide how many rows there are (fill, broadcast_to, reshape_to);
- *   - a value said to follow the rows must have an axis 0 that is the same multiple of the batch in both trials
- *     (batch * time after TimeDistributed's reshape: samples stay contiguous, whatever else the reshape does).
+ *   - any other value goes by its op's rule (op.rows) from the state of its operands; sizes of a batch are
+ *     mixed, but a rule may say that they only decide how many rows there are (fill, broadcast_to,
+ *     reshape_to);
+ *   - a value said to follow the rows must have an axis 0 that is the same multiple of the batch in both
+ *     trials (batch * time after TimeDistributed's reshape: samples stay contiguous, whatever else the
+ *     reshape does).
  *
- * Sizes other than the batch that the graph leaves open are tried at a few values that convolutional and recurrent
- * models accept. If no trial can be planned the model is not batched; if that is because a shape depends on the
- * values of a request, it is refused. */
+ * Sizes other than the batch that the graph leaves open are tried at a few values that convolutional and
+ * recurrent models accept. If no trial can be planned the model is not batched; if that is because a shape
+ * depends on the values of a request, it is refused. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +21,7 @@
 /* Zero: every open size is another one. Powers of two pass encoder-decoder models. */
 static const int64_t trial_sizes[] = {0, 64, 256, 224, 299, 16, 1024, 7, 1};
 #define DISTINCT_FIRST 64
-#define DISTINCT_STEP 32
+#define DISTINCT_STEP  32
 static const int64_t trial_batches[2] = {2, 3};
 
 static void trial_shapes(const struct engine *engine, int64_t batch, int64_t size, struct shape *ret)
@@ -51,7 +53,8 @@ static int count_open(const struct engine_graph *graph)
 }
 
 /* Both traces or neither. */
-static int try_size(struct engine *engine, int64_t size, struct shape *shapes, struct trace ret[2], struct err *err)
+static int try_size(struct engine *engine, int64_t size, struct shape *shapes, struct trace ret[2],
+                    struct err *err)
 {
     trial_shapes(engine, trial_batches[0], size, shapes);
     int status = trace_make(engine, shapes, &ret[0], err);
@@ -101,8 +104,8 @@ static enum rows default_rows(const struct step *step, const enum rows *in)
     return ROWS_FREE;
 }
 
-static void judge_node(const struct engine_graph *graph, const struct trace trials[2], int index, enum rows *rows,
-                       enum rows *in)
+static void judge_node(const struct engine_graph *graph, const struct trace trials[2], int index,
+                       enum rows *rows, enum rows *in)
 {
     const struct node *node = &graph->nodes[index];
     const struct step *step = &trials[0].steps[index];
@@ -138,7 +141,8 @@ static int judge(struct engine *engine, const struct trace trials[2], struct err
     int most = 1;
     for (int i = 0; i < graph->n_nodes; i++)
         most = graph->nodes[i].n_inputs > most ? graph->nodes[i].n_inputs : most;
-    enum rows *rows = calloc((size_t)graph->n_values + 1, sizeof(*rows)), *in = calloc((size_t)most, sizeof(*in));
+    enum rows *rows = calloc((size_t)graph->n_values + 1, sizeof(*rows)),
+              *in = calloc((size_t)most, sizeof(*in));
     int status = rows && in ? 0 : err_set(err, KD_ENOMEM, "out of memory while compiling the model");
     for (int i = 0; i < graph->n_inputs && !status; i++)
         rows[graph->inputs[i].value] = ROWS_EACH;

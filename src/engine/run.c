@@ -1,6 +1,6 @@
-/* run: one loop over the steps of a plan. A worker owns the arena that the plan's offsets point into; the addresses of
- * a run's operands are worked out first, then each step is called. Nothing is allocated once the worker has seen
- * its largest plan, nothing locked, nothing logged. */
+/* run: one loop over the steps of a plan. A worker owns the arena that the plan's offsets point into; the
+ * addresses of a run's operands are worked out first, then each step is called. Nothing is allocated once
+ * the worker has seen its largest plan, nothing locked, nothing logged. */
 #include <stdlib.h>
 #include <string.h>
 

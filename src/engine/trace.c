@@ -1,6 +1,6 @@
-/* trace: shapes of everything for one set of input shapes. The same infer hooks that ran while the graph was built
- * run again, now with every size known; arithmetic on sizes is computed on the way, so that an op whose shape depends
- * on such numbers finds them. */
+/* trace: shapes of everything for one set of input shapes. The same infer hooks that ran while the graph
+ * was built run again, now with every size known; arithmetic on sizes is computed on the way, so that an
+ * op whose shape depends on such numbers finds them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,14 +55,15 @@ static int set_inputs(const struct engine *engine, const struct shape *key, stru
         size_t bytes;
         if (!tensor_bytes(engine_input_dtype(engine, (size_t)i), &key[i], &bytes) ||
             bytes > engine->options.max_arena_bytes)
-            return err_set(err, KD_ETOOBIG, "input '%s' of shape %s needs more memory than a run may use", port->name,
-                           shape_text(&key[i], found, sizeof(found)));
+            return err_set(err, KD_ETOOBIG, "input '%s' of shape %s needs more memory than a run may use",
+                           port->name, shape_text(&key[i], found, sizeof(found)));
         trace->values[port->value].shape = key[i];
     }
     return 0;
 }
 
-static int bind(const struct engine_graph *graph, const struct node *node, struct trace *trace, struct step *step)
+static int bind(const struct engine_graph *graph, const struct node *node, struct trace *trace,
+                struct step *step)
 {
     if (step_bind(step, node, trace->arena))
         return KD_ENOMEM;
@@ -75,7 +76,8 @@ static int bind(const struct engine_graph *graph, const struct node *node, struc
     return 0;
 }
 
-/* Computes a step ahead if its operands are known and its results small. Failures are left for the run to report. */
+/* Computes a step ahead if its operands are known and its results small. Failures are left for the run to
+ * report. */
 static int compute_ahead(struct trace *trace, struct step *step, bool *done, struct err *err)
 {
     void *blocks[OP_MAX_OUTPUTS] = {NULL};

@@ -1,8 +1,9 @@
-/* window: output sizes and padding, per spatial axis, as TensorFlow defines them. With n the input size, k the
- * window, s the stride, d the dilation and ke = (k - 1) d + 1:
+/* window: output sizes and padding, per spatial axis, as TensorFlow defines them. With n the input size, k
+ * the window, s the stride, d the dilation and ke = (k - 1) d + 1:
  *
  *   VALID   out = ceil((n - ke + 1) / s)                      nothing before
- *   SAME    out = ceil(n / s), p = max((out - 1) s + ke - n, 0), p / 2 before, the rest (maybe one more) after
+ *   SAME    out = ceil(n / s), p = max((out - 1) s + ke - n, 0), p / 2 before, the rest (maybe one more)
+ *           after
  *   CAUSAL  d (k - 1) before, then VALID
  *
  * Transposed, with output_padding op: the gradient of the convolution that goes from the result back to x:
@@ -26,7 +27,8 @@ static int64_t ceil_div(int64_t a, int64_t b)
 static int axis_too_small(const struct window_axis *axis, int i, struct err *err)
 {
     return err_set(err, KD_EINVAL,
-                   "spatial axis %d has size %" PRId64 ", too small for a window of %" PRId64 " (dilation %" PRId64 ")",
+                   "spatial axis %d has size %" PRId64 ", too small for a window of %" PRId64
+                   " (dilation %" PRId64 ")",
                    i, axis->n, axis->k, axis->dilation);
 }
 
@@ -111,7 +113,9 @@ void window_conv(const struct window_attrs *attrs, const struct shape *x, const 
     for (int i = 0; i < CONV_AXES; i++)
         ret->in[i] = ret->out[i] = ret->kernel[i] = ret->stride[i] = ret->dilation[i] = 1;
     for (int i = 0; i < n; i++) {
-        struct window_axis axis = {.n = x->dim[i + 1], .k = sizes[i], .stride = attrs->window.stride[i],
+        struct window_axis axis = {.n = x->dim[i + 1],
+                                   .k = sizes[i],
+                                   .stride = attrs->window.stride[i],
                                    .dilation = attrs->window.dilation[i]};
         if (transpose)
             window_axis_transpose(attrs, i, &axis, NULL);

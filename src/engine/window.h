@@ -1,11 +1,12 @@
-/* Window arithmetic shared by convolutions and pooling: sizes from padding rules, and the description that the
- * kernels take. */
+/* Window arithmetic shared by convolutions and pooling: sizes from padding rules, and the description that
+ * the kernels take. */
 #ifndef KD_ENGINE_WINDOW_H
 #define KD_ENGINE_WINDOW_H
 
 #include "engine/attrs.h"
 
-/* One axis: input size n (maybe unknown), window k, stride, dilation. Sets output size and the padding before. */
+/* One axis: input size n (maybe unknown), window k, stride, dilation. Sets output size and the padding
+ * before. */
 struct window_axis {
     int64_t n, k, stride, dilation;
     int64_t out, before;
@@ -24,6 +25,7 @@ double product_cost_us(double macs, double weight_bytes);
 int product_check_bias(const struct step *step, int64_t channels, struct err *err);
 int product_check_add(const struct step *step, struct err *err);
 int product_check_kernel(const struct step *step, int rank, struct err *err);
-void product_epilogue(const struct step *step, const struct io *io, int64_t channels, struct gemm_epilogue *ret);
+void product_epilogue(const struct step *step, const struct io *io, int64_t channels,
+                      struct gemm_epilogue *ret);
 
 #endif
