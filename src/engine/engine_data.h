@@ -41,7 +41,7 @@ struct plan_step {
     int first;
     size_t scratch; /* arena offset */
     double cost_us;
-    _Atomic int64_t spent_ns;
+    _Atomic int64_t spent_ns, least_ns; /* of profiled runs: in all, and the quickest */
 };
 
 /* An output that could not be computed in the caller's memory. */

@@ -115,8 +115,10 @@ void engine_plan_profile(struct engine_plan *plan, bool on)
 {
     atomic_store(&plan->profiling, on);
     atomic_store(&plan->runs, 0);
-    for (int i = 0; i < plan->n_steps; i++)
+    for (int i = 0; i < plan->n_steps; i++) {
         atomic_store(&plan->steps[i].spent_ns, 0);
+        atomic_store(&plan->steps[i].least_ns, 0);
+    }
 }
 
 /* ---- printing ---- */
@@ -146,7 +148,9 @@ static void print_step(const struct engine_plan *plan, const struct plan_step *r
     buf_printf(ret, "  %.2f us", run->cost_us);
     int64_t runs = atomic_load(&plan->runs);
     if (runs)
-        buf_printf(ret, ", measured %.2f us", (double)atomic_load(&run->spent_ns) / (double)runs * 1e-3);
+        buf_printf(ret, ", measured %.2f us, at best %.2f",
+                   (double)atomic_load(&run->spent_ns) / (double)runs * 1e-3,
+                   (double)atomic_load(&run->least_ns) * 1e-3);
     buf_printf(ret, "  %s\n", node->scope);
 }
 

@@ -82,13 +82,21 @@ static void *resolve(const struct place *place, char *arena, const struct tensor
     }
 }
 
+static void note_time(struct plan_step *run, int64_t ns)
+{
+    int64_t least = atomic_load(&run->least_ns);
+    atomic_fetch_add(&run->spent_ns, ns);
+    while ((!least || ns < least) && !atomic_compare_exchange_weak(&run->least_ns, &least, ns))
+        ;
+}
+
 static int run_step(struct plan_step *run, const struct io *io, bool profiling, struct err *err)
 {
     const struct step *step = run->step;
     int64_t start = profiling ? clock_now_ns() : 0;
     int status = step->node->op->run(step, io, err);
     if (profiling)
-        atomic_fetch_add(&run->spent_ns, clock_now_ns() - start);
+        note_time(run, clock_now_ns() - start);
     return status ? err_wrap(err, "%s: %s", step->node->scope, step->node->op->name) : 0;
 }
 
