@@ -52,7 +52,7 @@ static struct engine_plan *insert(struct engine *engine, struct engine_plan *pla
     return gone;
 }
 
-static int get(struct engine *engine, const struct shape *key, struct engine_plan **ret, struct err *err)
+int cache_get(struct engine *engine, const struct shape *key, struct engine_plan **ret, struct err *err)
 {
     uint64_t hash = hash_shapes(key, engine_key_length(engine));
     lock_take(&engine->lock);
@@ -83,7 +83,7 @@ int engine_plan_get(struct engine *engine, const struct shape *input_shapes, str
 {
     if (engine->n_measures)
         return err_set(err, KD_EUNSUPPORTED, "this model's shapes depend on the strings of a request");
-    return get(engine, input_shapes, ret, err);
+    return cache_get(engine, input_shapes, ret, err);
 }
 
 /* What a measuring node says of the request's data. */
@@ -129,7 +129,7 @@ int engine_plan_get_for(struct engine *engine, const struct tensor *inputs, stru
         status = measure(engine, engine->measures[i], inputs, &spare, &key[n_inputs + (size_t)i].dim[0], err);
     }
     if (!status)
-        status = get(engine, key, ret, err);
+        status = cache_get(engine, key, ret, err);
     free(spare.data);
     free(key);
     return status;

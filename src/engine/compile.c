@@ -165,6 +165,8 @@ static int allocate(struct engine *engine, struct err *err)
         engine->options.max_plans = DEFAULT_MAX_PLANS;
     if (!engine->options.max_arena_bytes)
         engine->options.max_arena_bytes = DEFAULT_MAX_ARENA;
+    if (!engine->options.part_bytes)
+        engine->options.part_bytes = parts_default_bytes();
     engine->plans = calloc(engine->options.max_plans, sizeof(*engine->plans));
     engine->live = calloc((size_t)engine->graph->n_nodes + 1, sizeof(*engine->live));
     if (!engine->plans || !engine->live)

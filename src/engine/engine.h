@@ -24,6 +24,9 @@ struct engine_options {
     bool no_fusion;         /* tests: run the ops as lowered */
     size_t max_plans;       /* cached plans, 0: 64 */
     size_t max_arena_bytes; /* one run's buffers; 0: 4 GiB; a request over it is refused by KD_ETOOBIG */
+    /* A batch whose buffers would be larger is run a few rows at a time, where samples are independent; 0:
+     * twice the L2 cache, SIZE_MAX: never. */
+    size_t part_bytes;
 };
 
 /* Takes the graph over in every case (also on failure). Constants lent to the graph stay lent. */

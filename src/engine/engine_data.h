@@ -57,6 +57,12 @@ struct engine_plan {
     atomic_bool profiling;
     _Atomic int64_t runs;
     struct shape *key; /* see trace_make */
+    struct shape *output_shapes;
+    /* Either a big batch in parts, n_parts times part and then rest (or NULL), and nothing of what
+     * follows: */
+    int64_t n_parts, part_rows;
+    struct engine_plan *part, *rest;
+    /* or steps: */
     struct trace trace;
     int n_steps, n_slots, n_copies;
     struct plan_step *steps;
@@ -71,6 +77,16 @@ struct engine_plan {
 
 int plan_make(struct engine *engine, const struct shape *key, struct engine_plan **ret, struct err *err);
 void plan_free(struct engine_plan *plan);
+/* From the cache or new; engine_plan_get without its checks. */
+int cache_get(struct engine *engine, const struct shape *key, struct engine_plan **ret, struct err *err);
+
+/* How many rows a part should have; 0: the batch is run as a whole. */
+int parts_rows(struct engine *engine, const struct shape *key, int64_t *ret, struct err *err);
+int parts_make(struct engine *engine, const struct shape *key, int64_t rows, struct engine_plan *plan,
+               struct err *err);
+/* ports: inputs, then outputs; changed on the way. */
+int parts_run(struct engine_plan *plan, struct engine_worker *worker, struct tensor *ports, struct err *err);
+size_t parts_default_bytes(void);
 /* Decides where every value lies: fills places, slots, copies, scratch offsets, arena_bytes. */
 int plan_place(struct engine_plan *plan, struct err *err);
 

@@ -25,6 +25,7 @@ libkerasd_a_SOURCES += \
 	src/engine/op_sort.c \
 	src/engine/op_source.c \
 	src/engine/op_text.c \
+	src/engine/parts.c \
 	src/engine/place.c \
 	src/engine/plan.c \
 	src/engine/rows.c \

@@ -64,25 +64,38 @@ static int prepare_steps(struct engine_plan *plan, struct err *err)
     return 0;
 }
 
-int plan_make(struct engine *engine, const struct shape *key, struct engine_plan **ret, struct err *err)
+static int make_steps(struct engine_plan *plan, struct err *err)
 {
-    struct engine_plan *plan = calloc(1, sizeof(*plan));
-    if (!plan)
-        return err_set(err, KD_ENOMEM, "out of memory while planning a request");
-    plan->engine = engine;
-    atomic_init(&plan->references, 1);
-    int status = trace_make(engine, key, &plan->trace, err);
-    if (status) {
-        free(plan);
-        return status;
-    }
-    plan->key = arena_memdup(plan->trace.arena, key, engine_key_length(engine) * sizeof(*key));
-    if (!plan->key)
-        status = err_set(err, KD_ENOMEM, "out of memory while planning a request");
+    const struct engine_graph *graph = plan->engine->graph;
+    int status = trace_make(plan->engine, plan->key, &plan->trace, err);
     if (!status)
         status = prepare_steps(plan, err);
     if (!status)
         status = plan_place(plan, err);
+    for (int i = 0; i < graph->n_outputs && !status; i++)
+        plan->output_shapes[i] = plan->trace.values[graph->outputs[i].value].shape;
+    return status;
+}
+
+int plan_make(struct engine *engine, const struct shape *key, struct engine_plan **ret, struct err *err)
+{
+    size_t n_key = engine_key_length(engine), n_outputs = engine_n_outputs(engine);
+    int64_t rows;
+    int status = parts_rows(engine, key, &rows, err);
+    if (status)
+        return status;
+    struct engine_plan *plan = calloc(1, sizeof(*plan));
+    struct shape *shapes = calloc(n_key + n_outputs, sizeof(*shapes));
+    if (!plan || !shapes) {
+        free(plan);
+        free(shapes);
+        return err_set(err, KD_ENOMEM, "out of memory while planning a request");
+    }
+    plan->engine = engine;
+    plan->key = memcpy(shapes, key, n_key * sizeof(*key));
+    plan->output_shapes = shapes + n_key;
+    atomic_init(&plan->references, 1);
+    status = rows ? parts_make(engine, key, rows, plan, err) : make_steps(plan, err);
     if (status)
         plan_free(plan);
     else
@@ -92,13 +105,16 @@ int plan_make(struct engine *engine, const struct shape *key, struct engine_plan
 
 void plan_free(struct engine_plan *plan)
 {
+    engine_plan_put(plan->part);
+    engine_plan_put(plan->rest);
     trace_done(&plan->trace);
+    free(plan->key);
     free(plan);
 }
 
 const struct shape *engine_plan_output_shape(const struct engine_plan *plan, size_t i)
 {
-    return &plan->trace.values[plan->engine->graph->outputs[i].value].shape;
+    return &plan->output_shapes[i];
 }
 
 double engine_plan_cost_us(const struct engine_plan *plan)
@@ -113,6 +129,10 @@ size_t engine_plan_arena_bytes(const struct engine_plan *plan)
 
 void engine_plan_profile(struct engine_plan *plan, bool on)
 {
+    if (plan->part)
+        engine_plan_profile(plan->part, on);
+    if (plan->rest)
+        engine_plan_profile(plan->rest, on);
     atomic_store(&plan->profiling, on);
     atomic_store(&plan->runs, 0);
     for (int i = 0; i < plan->n_steps; i++) {
@@ -156,6 +176,13 @@ static void print_step(const struct engine_plan *plan, const struct plan_step *r
 
 void engine_plan_print(const struct engine_plan *plan, struct buf *ret)
 {
+    if (plan->part) {
+        buf_printf(
+            ret, "%" PRId64 " parts of %" PRId64 " rows%s, arena %zu bytes, estimated %.1f us; each part:\n",
+            plan->n_parts, plan->part_rows, plan->rest ? " and a rest" : "", plan->arena_bytes,
+            plan->cost_us);
+        plan = plan->part;
+    }
     for (int i = 0; i < plan->n_steps; i++)
         print_step(plan, &plan->steps[i], ret);
     buf_printf(ret, "%d steps, arena %zu bytes, estimated %.1f us", plan->n_steps, plan->arena_bytes,

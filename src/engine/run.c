@@ -13,6 +13,8 @@ struct engine_worker {
     void **pointers;
     int max_pointers;
     struct spare spare;
+    struct tensor *ports; /* of a batch in parts */
+    int max_ports;
 };
 
 struct engine_worker *engine_worker_new(void)
@@ -27,6 +29,7 @@ void engine_worker_free(struct engine_worker *worker)
     free(worker->arena);
     free(worker->spare.data);
     free(worker->pointers);
+    free(worker->ports);
     free(worker);
 }
 
@@ -115,12 +118,9 @@ static void finish_outputs(const struct engine_plan *plan, char *arena, const st
     }
 }
 
-int engine_run(struct engine_plan *plan, struct engine_worker *worker, const struct tensor *inputs,
-               struct tensor *outputs, struct err *err)
+static int run_steps(struct engine_plan *plan, struct engine_worker *worker, const struct tensor *inputs,
+                     struct tensor *outputs, struct err *err)
 {
-    int status = grow_worker(worker, plan, err);
-    if (status)
-        return status;
     char *arena = worker->arena;
     bool profiling = atomic_load_explicit(&plan->profiling, memory_order_relaxed);
     for (int i = 0; i < plan->n_slots; i++)
@@ -131,7 +131,7 @@ int engine_run(struct engine_plan *plan, struct engine_worker *worker, const str
                         .out = worker->pointers + run->first + run->step->n_in,
                         .scratch = arena + run->scratch,
                         .spare = &worker->spare};
-        status = run_step(run, &io, profiling, err);
+        int status = run_step(run, &io, profiling, err);
         if (status)
             return status;
     }
@@ -139,4 +139,35 @@ int engine_run(struct engine_plan *plan, struct engine_worker *worker, const str
     if (profiling)
         atomic_fetch_add(&plan->runs, 1);
     return 0;
+}
+
+static int run_parts(struct engine_plan *plan, struct engine_worker *worker, const struct tensor *inputs,
+                     struct tensor *outputs, struct err *err)
+{
+    const struct engine *engine = plan->engine;
+    int n_inputs = engine->graph->n_inputs, n_outputs = engine->graph->n_outputs;
+    if (worker->max_ports < n_inputs + n_outputs) {
+        struct tensor *larger = realloc(worker->ports, (size_t)(n_inputs + n_outputs) * sizeof(*larger));
+        if (!larger)
+            return err_set(err, KD_ENOMEM, "out of memory for a run");
+        worker->ports = larger;
+        worker->max_ports = n_inputs + n_outputs;
+    }
+    memcpy(worker->ports, inputs, (size_t)n_inputs * sizeof(*inputs));
+    memcpy(worker->ports + n_inputs, outputs, (size_t)n_outputs * sizeof(*outputs));
+    int status = parts_run(plan, worker, worker->ports, err);
+    for (int i = 0; i < n_outputs && !status; i++) {
+        outputs[i].dtype = engine_output_dtype(engine, (size_t)i);
+        outputs[i].shape = plan->output_shapes[i];
+    }
+    return status;
+}
+
+int engine_run(struct engine_plan *plan, struct engine_worker *worker, const struct tensor *inputs,
+               struct tensor *outputs, struct err *err)
+{
+    if (plan->part)
+        return run_parts(plan, worker, inputs, outputs, err);
+    int status = grow_worker(worker, plan, err);
+    return status ? status : run_steps(plan, worker, inputs, outputs, err);
 }

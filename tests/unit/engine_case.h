@@ -87,10 +87,10 @@ static inline void case_compare(const char *name, const struct case_tensor *expe
 }
 
 /* Builds and compiles; NULL (and a failed test) if that fails. */
-static inline struct engine *case_compile(const char *name, void (*build)(struct engine_graph *), bool no_fusion)
+static inline struct engine *case_compile_with(const char *name, void (*build)(struct engine_graph *),
+                                               struct engine_options options)
 {
     struct engine_graph *graph = engine_graph_new();
-    struct engine_options options = {.no_fusion = no_fusion};
     struct engine *engine = NULL;
     struct err err = {0};
     build(graph);
@@ -100,6 +100,11 @@ static inline struct engine *case_compile(const char *name, void (*build)(struct
         return NULL;
     }
     return engine;
+}
+
+static inline struct engine *case_compile(const char *name, void (*build)(struct engine_graph *), bool no_fusion)
+{
+    return case_compile_with(name, build, (struct engine_options){.no_fusion = no_fusion});
 }
 
 static inline void case_run_engine(const struct engine_case *test, struct engine *engine)

@@ -222,6 +222,42 @@ static void test_cache(void)
     engine_free(engine);
 }
 
+static bool print_says(const struct engine_plan *plan, const char *text)
+{
+    struct buf buf;
+    buf_init(&buf, 1 << 16);
+    engine_plan_print(plan, &buf);
+    bool found = buf.data && strstr(buf.data, text);
+    buf_done(&buf);
+    return found;
+}
+
+/* A batch in parts: the arena of a part, the numbers of the whole. */
+static void test_parts(void)
+{
+    struct engine *whole = compile(build_two_convs, (struct engine_options){.part_bytes = SIZE_MAX});
+    struct engine *parts = compile(build_two_convs, (struct engine_options){.part_bytes = 200 * 1024});
+    struct engine_plan *big, *small;
+    struct err err = {0};
+    struct shape shape = DIMS(7, 16 * 1024, 1);
+    CU_ASSERT_EQUAL_FATAL(engine_plan_get(whole, &shape, &big, &err), 0);
+    CU_ASSERT_EQUAL_FATAL(engine_plan_get(parts, &shape, &small, &err), 0);
+    CU_ASSERT_FALSE(print_says(big, "parts"));
+    CU_ASSERT_TRUE(print_says(small, "parts of") && print_says(small, "and a rest"));
+    CU_ASSERT_TRUE(2 * engine_plan_arena_bytes(small) < engine_plan_arena_bytes(big));
+    CU_ASSERT_TRUE(shape_equal(engine_plan_output_shape(small, 0), engine_plan_output_shape(big, 0)));
+    struct tensor in = case_random_input(&shape, 3), a = {0}, b = {0};
+    CU_ASSERT_FATAL(case_outputs("whole", whole, &in, &a) && case_outputs("parts", parts, &in, &b));
+    CU_ASSERT_EQUAL(case_difference(&a, &b), 0);
+    free(in.data);
+    free(a.data);
+    free(b.data);
+    engine_plan_put(big);
+    engine_plan_put(small);
+    engine_free(whole);
+    engine_free(parts);
+}
+
 static void test_print(void)
 {
     struct engine *engine = compile(build_dense, (struct engine_options){0});
@@ -379,7 +415,7 @@ int main(void)
 {
     static const struct unit_test tests[] = {
         {"sticky error", test_sticky_error}, {"build errors", test_build_errors}, {"compile errors", test_compile_errors},
-        {"plan errors", test_plan_errors},   {"memory limit", test_memory_limit}, {"cache", test_cache},
+        {"plan errors", test_plan_errors},   {"memory limit", test_memory_limit}, {"cache", test_cache}, {"parts", test_parts},
         {"print", test_print},               {"ports", test_ports},               {"outputs", test_outputs},
         {"data error", test_data_error},     {"threads", test_threads},
     };

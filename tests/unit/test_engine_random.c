@@ -332,6 +332,18 @@ static void check_rows(struct engine *engine, const struct tensor *in, const str
     }
 }
 
+/* The batch a row or two at a time. */
+static void check_parts(const struct tensor *in, const struct tensor *all)
+{
+    struct engine *engine = case_compile_with("parts", build_random, (struct engine_options){.part_bytes = 1});
+    struct tensor out[3] = {{0}};
+    CU_ASSERT_FATAL(engine && case_outputs("parts", engine, in, out));
+    for (size_t i = 0; i < 3; i++)
+        report("in parts", i, case_difference(&out[i], &all[i]), 2e-6f);
+    free_all(out, 3);
+    engine_free(engine);
+}
+
 static int run_graph(void)
 {
     static const struct shape shape = DIMS(3, 9, 7, 3);
@@ -346,8 +358,10 @@ static int run_graph(void)
         report("fused", i, case_difference(&a[i], &b[i]), 1e-4f);
     bool batchable = engine_batchable(fused);
     CU_ASSERT_EQUAL(batchable, engine_batchable(plain));
-    if (batchable)
+    if (batchable) {
         check_rows(fused, &in, a);
+        check_parts(&in, a);
+    }
     free(in.data);
     free_all(a, 3);
     free_all(b, 3);
