@@ -36,7 +36,7 @@ tests_unit_test_image_LDADD = $(UNIT_LDADD)
 UNIT_TESTS += tests/unit/test_load
 tests_unit_test_load_SOURCES = tests/unit/test_load.c tests/unit/unit.h
 tests_unit_test_load_LDADD = $(UNIT_LDADD)
-EXTRA_DIST += tests/data/h5
+EXTRA_DIST += tests/data/h5 tests/data/h5-libhdf5
 
 # keras
 UNIT_TESTS += tests/unit/test_keras_config tests/unit/test_keras_graph tests/unit/test_keras_bind
