@@ -14,6 +14,7 @@ libkerasd_a_SOURCES += \
 	src/http/listen.c \
 	src/http/mhd.c src/http/mhd.h \
 	src/http/observe.c src/http/observe.h \
+	src/http/openapi.c \
 	src/http/predict.c src/http/predict.h \
 	src/http/reaper.c src/http/reaper.h \
 	src/http/request.c src/http/request.h \
@@ -34,3 +35,15 @@ libkerasd_a_SOURCES += \
 	src/http/v2_entry.c \
 	src/http/v2_model.c \
 	src/http/v2_repository.c
+
+# Texts that are compiled in: each line a string literal.
+HTTP_TEXTS = src/http/docs.inc src/http/openapi.inc
+HTTP_QUOTE = sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/'
+src/http/docs.inc: $(srcdir)/src/http/docs.html
+	$(AM_V_GEN)$(MKDIR_P) src/http && $(HTTP_QUOTE) $(srcdir)/src/http/docs.html > $@.tmp && mv $@.tmp $@
+src/http/openapi.inc: $(srcdir)/src/http/openapi.json
+	$(AM_V_GEN)$(MKDIR_P) src/http && $(HTTP_QUOTE) $(srcdir)/src/http/openapi.json > $@.tmp && mv $@.tmp $@
+src/http/docs.$(OBJEXT): src/http/docs.inc
+src/http/openapi.$(OBJEXT): src/http/openapi.inc
+CLEANFILES += $(HTTP_TEXTS)
+EXTRA_DIST += src/http/docs.html src/http/openapi.json
