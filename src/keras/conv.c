@@ -220,6 +220,12 @@ static int depthwise_parse(struct keras_layer *layer, int n_spatial)
     return 0;
 }
 
+/* Keras 2.0.0 to 2.0.8 took the key and did not use it. */
+static bool forgets_dilation(const struct keras_writer *writer)
+{
+    return writer->family == KERAS_2 && writer->minor == 0 && writer->patch < 9;
+}
+
 static int separable_parse(struct keras_layer *layer, int n_spatial)
 {
     struct conv *conv = parse_common(layer, n_spatial);
@@ -227,6 +233,8 @@ static int separable_parse(struct keras_layer *layer, int n_spatial)
         return 0;
     conv->filters = keras_config_int(layer, "filters", SHAPE_UNKNOWN, 1);
     keras_config_ignore(layer, (const char *const[]){"depth_multiplier", NULL}); /* read off the kernel */
+    for (int i = 0; i < n_spatial && forgets_dilation(layer->writer); i++)
+        conv->window.dilation[i] = 1;
     keras_declare_weight(layer, "depthwise_kernel", true);
     keras_declare_weight(layer, "pointwise_kernel", true);
     declare_bias(layer);

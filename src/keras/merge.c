@@ -100,7 +100,7 @@ static engine_value fold(struct keras_call *call, enum binary_kind kind)
     return result;
 }
 
-/* ---- Keras 3 from 3.6: Multiply, Maximum and Minimum leave masked elements out of the result ---- */
+/* ---- Keras 3 from 3.4: Multiply, Maximum and Minimum leave masked elements out of the result ---- */
 
 static bool leaves_masked_out(const struct keras_layer *layer, const struct keras_call *call)
 {
@@ -109,7 +109,7 @@ static bool leaves_masked_out(const struct keras_layer *layer, const struct kera
     for (size_t i = 0; i < call->n_inputs; i++)
         if (engine_rank(call->graph, call->inputs[i].value) != rank)
             return false; /* reshaped inputs have lost their masks */
-    return writer->family == KERAS_3 && (writer->major > 3 || writer->minor >= 6) && count_masks(call) > 0;
+    return writer->family == KERAS_3 && (writer->major > 3 || writer->minor >= 4) && count_masks(call) > 0;
 }
 
 /* Masks get a last axis of size 1; ENGINE_NONE stays. */

@@ -370,7 +370,7 @@ static int unit_lower(const struct keras_layer *layer, struct keras_call *call, 
     struct engine_graph *graph = call->graph;
     engine_value x = call->inputs[0].value;
     const struct unary square = {.kind = UNARY_SQUARE}, rsqrt = {.kind = UNARY_RSQRT};
-    bool keras_3 = layer->writer->family == KERAS_3;
+    bool keras_3 = layer->writer->family == KERAS_3 && layer->writer->minor >= 6;
     int axes[SHAPE_MAX_RANK];
     if (!axes_of(norm, call, x, axes))
         return 0;
@@ -382,8 +382,8 @@ static int unit_lower(const struct keras_layer *layer, struct keras_call *call, 
     if (keras_3)
         factor = engine_binary(graph, BINARY_MINIMUM, factor, keras_scalar(call, x, 1e12));
     keras_rule(call->build, "UnitNormalization of tiny vectors: %s",
-               keras_3 ? "1 / |x| is at most 1e12, as Keras 3 has it"
-                       : "|x|^2 is at least 1e-12, as Keras 2 has it");
+               keras_3 ? "1 / |x| is at most 1e12, as Keras 3.6 has it"
+                       : "|x|^2 is at least 1e-12, as it was before Keras 3.6");
     keras_call_return(call, 0, engine_binary(graph, BINARY_MULTIPLY, x, factor));
     return 0;
 }

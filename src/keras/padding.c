@@ -165,6 +165,17 @@ static int upsampling_parse(struct keras_layer *layer, int n_spatial)
     return 0;
 }
 
+/* Keras before 3.3 read the sizes of channels-first pictures off the wrong axes: width for height, channels for
+ * width. */
+static void set_wrong_size(struct keras_call *call, engine_value x, struct engine_resize *resize)
+{
+    int64_t width = engine_dim(call->graph, x, 2), channels = engine_dim(call->graph, x, 3);
+    if (width == SHAPE_UNKNOWN || channels == SHAPE_UNKNOWN)
+        return;
+    resize->size[0] = width * resize->scale[0];
+    resize->size[1] = channels * resize->scale[1];
+}
+
 static int upsampling_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
 {
     const struct upsampling *up = layer->params;
@@ -179,9 +190,12 @@ static int upsampling_lower(const struct keras_layer *layer, struct keras_call *
         keras_call_return(call, 0, x);
         return 0;
     }
+    struct engine_resize resize = up->resize;
     if (up->channels_first)
         x = keras_to_channels_last(call, x);
-    x = engine_resize(call->graph, x, &up->resize);
+    if (up->channels_first && layer->writer->family == KERAS_3 && layer->writer->minor < 3)
+        set_wrong_size(call, x, &resize);
+    x = engine_resize(call->graph, x, &resize);
     keras_call_return(call, 0, up->channels_first ? keras_to_channels_first(call, x) : x);
     return 0;
 }

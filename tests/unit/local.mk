@@ -40,6 +40,9 @@ EXTRA_DIST += tests/data/h5 tests/data/h5-libhdf5
 
 # keras
 UNIT_TESTS += tests/unit/test_keras_config tests/unit/test_keras_graph tests/unit/test_keras_bind
+UNIT_TESTS += tests/unit/test_keras_table
+tests_unit_test_keras_table_SOURCES = tests/unit/test_keras_table.c tests/unit/keras_case.h tests/unit/unit.h
+tests_unit_test_keras_table_LDADD = $(UNIT_LDADD)
 tests_unit_test_keras_bind_SOURCES = tests/unit/test_keras_bind.c tests/unit/keras_case.h tests/unit/unit.h
 tests_unit_test_keras_bind_LDADD = $(UNIT_LDADD)
 tests_unit_test_keras_graph_SOURCES = tests/unit/test_keras_graph.c tests/unit/keras_case.h tests/unit/unit.h
