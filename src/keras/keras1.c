@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "base/str.h"
 #include "keras/build.h"
 #include "keras/json.h"
 
@@ -38,6 +39,10 @@ static const char *const dropped[] = {"init",           "inner_init",     "forge
 /* Keys that together are one list. */
 static const char *const kernel_2d[] = {"nb_row", "nb_col"};
 static const char *const kernel_3d[] = {"kernel_dim1", "kernel_dim2", "kernel_dim3"};
+
+/* Classes whose configs do not say the ordering of their axes. */
+static const char *const without_ordering[] = {"UpSampling2D", "UpSampling3D", "ZeroPadding2D",
+                                               "ZeroPadding3D", "Cropping2D", "Cropping3D"};
 
 static bool keeps_name(const char *class_name, const char *key)
 {
@@ -75,9 +80,17 @@ static bool translate_data_format(cJSON *config)
     return cJSON_ReplaceItemInObjectCaseSensitive(config, "data_format", cJSON_CreateString(format));
 }
 
-static bool translate(const char *class_name, cJSON *config)
+static bool add_data_format(const char *class_name, cJSON *config)
 {
-    bool good = true;
+    for (size_t i = 0; i < KD_COUNT(without_ordering); i++)
+        if (str_starts(class_name, without_ordering[i]) && !keras_json_get(config, "data_format"))
+            return cJSON_AddStringToObject(config, "data_format", "th") != NULL;
+    return true;
+}
+
+static bool translate(const struct keras_build *build, const char *class_name, cJSON *config)
+{
+    bool good = !build->channels_first || add_data_format(class_name, config);
     for (size_t i = 0; good && i < KD_COUNT(renames); i++)
         good = keeps_name(class_name, renames[i].from) || rename_key(config, &renames[i]);
     for (size_t i = 0; i < KD_COUNT(dropped); i++)
@@ -93,7 +106,7 @@ const cJSON *keras_1_translate(struct keras_build *build, const char *class_name
     cJSON *copy = cJSON_Duplicate(config, 1);
     if (!copy)
         return NULL;
-    if (translate(class_name, copy))
+    if (translate(build, class_name, copy))
         return keras_build_own(build, copy) ? copy : NULL;
     cJSON_Delete(copy);
     return NULL;

@@ -143,11 +143,19 @@ static int merge_parse(struct keras_layer *layer, struct err *err)
     return 0;
 }
 
+/* "cos" gives its result another axis behind the batch. Of matrices it was not what the word says. */
 static int merge_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
 {
     size_t n_outputs;
-    return keras_call_child(layer->children[0], call, call->inputs, call->n_inputs, call->outputs, &n_outputs,
-                            err);
+    bool cosine = cJSON_IsTrue(keras_json_get(layer->children[0]->config, "normalize"));
+    for (size_t i = 0; cosine && i < call->n_inputs; i++)
+        if (!keras_expect_rank(call, call->inputs[i].value, 2))
+            return 0;
+    int rc = keras_call_child(layer->children[0], call, call->inputs, call->n_inputs, call->outputs,
+                              &n_outputs, err);
+    if (rc == 0 && cosine)
+        call->outputs[0].value = engine_expand_dims(call->graph, call->outputs[0].value, 1);
+    return rc;
 }
 
 const struct keras_class keras_class_merge = {

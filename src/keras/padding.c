@@ -165,8 +165,8 @@ static int upsampling_parse(struct keras_layer *layer, int n_spatial)
     return 0;
 }
 
-/* Keras before 3.3 read the sizes of channels-first pictures off the wrong axes: width for height, channels for
- * width. */
+/* Keras before 3.3 read the sizes of channels-first pictures off the wrong axes: width for height, channels
+ * for width. */
 static void set_wrong_size(struct keras_call *call, engine_value x, struct engine_resize *resize)
 {
     int64_t width = engine_dim(call->graph, x, 2), channels = engine_dim(call->graph, x, 3);

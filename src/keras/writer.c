@@ -40,6 +40,15 @@ static enum keras_family family_of(const struct keras_writer *writer)
     return writer->tf_suffix || writer->minor >= 4 ? KERAS_TF : KERAS_2;
 }
 
+/* Keras 1 forgot dim_ordering in the configs of padding, cropping and upsampling. It came from the user's
+ * settings, so it is that of the layers that do say it. */
+static bool is_channels_first(const char *config)
+{
+    static const char *const first[] = {"\"dim_ordering\": \"th\"", NULL};
+    static const char *const last[] = {"\"dim_ordering\": \"tf\"", NULL};
+    return mentions(config, first) && !mentions(config, last);
+}
+
 static const char *first_of(const char *a, const char *b, const char *c)
 {
     return a ? a : b ? b : c;
@@ -58,6 +67,7 @@ void keras_writer_read(struct keras_build *build, const cJSON *config)
     if (version && sscanf(version, "%d.%d.%d", &writer->major, &writer->minor, &writer->patch) >= 1) {
         writer->tf_suffix = str_ends(version, "-tf");
         writer->family = family_of(writer);
+        build->channels_first = writer->family == KERAS_1 && is_channels_first(content->model_config);
         return;
     }
     /* The last version of a family stands for all of it. */

@@ -28,6 +28,10 @@ def define(k, case):
     activations(k, case)
     activation_layers(k, case)
 
+    # A Lambda: its bytecode is read as data
+    case("lambda_scaling", lambda: k.one([3], L.Lambda(lambda x: x / 127.5 - 1.0)))
+    case("lambda_last_step", lambda: k.one([4, 3], L.Lambda(lambda x: x[:, -1, :], output_shape=(3,))))
+
     # Dense
     case("dense", lambda: k.one([7], L.Dense(5)))
     case("dense_sequential", lambda: k.seq([7], L.Dense(5, activation="relu"), L.Dense(3, activation="softmax")))
