@@ -54,10 +54,11 @@ void block_pack(int64_t k, int64_t n, int64_t first, int64_t count, const float 
         float *to = panel + first * pitch;
         for (int64_t i = 0; i < count; i++, to += pitch) {
             const float *from = w + i * row + begin * column;
-            for (int64_t j = 0; j < columns; j++)
+            if (column == 1)
+                memcpy(to, from, (size_t)columns * sizeof(float));
+            for (int64_t j = 0; column != 1 && j < columns; j++)
                 to[j] = from[j * column];
-            for (int64_t j = columns; j < pitch; j++)
-                to[j] = 0;
+            memset(to + columns, 0, (size_t)(pitch - columns) * sizeof(float));
         }
         panel += k * pitch;
     }
