@@ -74,7 +74,7 @@ static int too_big(struct err *err)
     return err_set(err, KD_ETOOBIG, "a convolution too big to compute");
 }
 
-/* The description as far as packing looks at it: sizes that only a request tells stay 1. */
+/* The description as far as packing looks at it. A size that only a request tells is any that fits the window. */
 static void conv_for_packing(const struct step *step, struct conv *ret)
 {
     const struct window_attrs *attrs = step->attrs;
@@ -82,8 +82,10 @@ static void conv_for_packing(const struct step *step, struct conv *ret)
     int n = attrs->window.n_spatial;
     struct shape x = {.rank = n + 2}, y = {.rank = n + 2};
     x.dim[0] = y.dim[0] = 1;
-    for (int i = 1; i <= n; i++) /* big enough for any padding */
-        x.dim[i] = y.dim[i] = kernel->dim[i - 1] * attrs->window.dilation[i - 1] + 1;
+    for (int i = 1; i <= n; i++) {
+        int64_t known = step->in[PRODUCT_X]->shape.dim[i], any = kernel->dim[i - 1] * attrs->window.dilation[i - 1] + 1;
+        x.dim[i] = y.dim[i] = known > 0 ? known : any;
+    }
     x.dim[n + 1] = kernel->dim[n] * (attrs->groups ? attrs->groups : 1);
     y.dim[n + 1] = kernel->dim[n + 1];
     window_conv(attrs, &x, &y, kernel->dim, false, ret);

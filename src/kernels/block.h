@@ -33,5 +33,8 @@ bool block_clamp(const struct unary *activation, float *ret_low, float *ret_high
 /* Packs the rows [first, first + count) of a matrix [k, n]; w's element [i, j] is at i * row + j * column. */
 void block_pack(int64_t k, int64_t n, int64_t first, int64_t count, const float *w, int64_t row,
                 int64_t column, void *packed);
+/* Where element [row, column] of a packed matrix [k, n] lies; up to the end of its panel, neighbours follow.
+ */
+float *block_weight(int64_t k, int64_t n, int64_t row, int64_t column, void *packed);
 
 #endif

@@ -1,6 +1,7 @@
 /* Convolutions: forward, transposed and with weights of their own at each position.
  *
- * A 1x1 convolution with stride 1 is a plain product. Every other is a table of windows (windows.c).
+ * A 1x1 convolution with stride 1 is a plain product, a 3x3 one of a picture with many channels goes
+ * Winograd's way (winograd.c). Every other is a table of windows (windows.c).
  *
  * A transposed convolution with stride s is s (per axis) ordinary ones: outputs whose position leaves the
  * same remainder by s see the same taps, at neighbouring inputs. Each such phase has its own packed weights;
@@ -14,6 +15,7 @@
 #include "base/size.h"
 #include "kernels/block.h"
 #include "kernels/windows.h"
+#include "kernels/winograd.h"
 
 static int64_t product(const int64_t *d)
 {
@@ -31,16 +33,32 @@ static bool group_bytes(const struct conv *conv, size_t *ret)
                            ret);
 }
 
+/* In front of the packed weights: which of the two ways they are for. */
+struct head {
+    bool winograd;
+    char fill[63]; /* the weights are 64-byte aligned */
+};
+
 bool conv_pack_bytes(const struct conv *conv, size_t *ret)
 {
     size_t bytes;
-    return group_bytes(conv, &bytes) && size_mul(bytes, (size_t)conv->groups, ret);
+    bool fits = winograd_pays(conv)
+                    ? winograd_pack_bytes(conv, &bytes)
+                    : group_bytes(conv, &bytes) && size_mul(bytes, (size_t)conv->groups, &bytes);
+    return fits && size_add(bytes, sizeof(struct head), ret);
 }
 
 void conv_pack(const struct conv *conv, const float *kernel, void *packed)
 {
     int64_t n = conv->c_out / conv->groups;
     size_t bytes = 0;
+    struct head *head = packed;
+    *head = (struct head){.winograd = winograd_pays(conv)};
+    packed = head + 1;
+    if (head->winograd) {
+        winograd_pack(conv, kernel, packed);
+        return;
+    }
     group_bytes(conv, &bytes);
     for (int64_t group = 0; group < conv->groups; group++)
         gemm_pack(product(conv->kernel) * (conv->c_in / conv->groups), n, kernel + group * n, conv->c_out,
@@ -72,15 +90,27 @@ static struct windows windows_of(const struct conv *conv)
 bool conv_scratch(const struct conv *conv, size_t *ret)
 {
     struct windows w = windows_of(conv);
-    *ret = 0;
-    return is_product(conv) || windows_scratch(&w, ret);
+    size_t direct = 0, winograd = 0;
+    if (!is_product(conv) && !windows_scratch(&w, &direct))
+        return false;
+    /* Which way it is was decided when the weights were packed. */
+    if (winograd_possible(conv) && !winograd_scratch(conv, &winograd))
+        return false;
+    *ret = direct > winograd ? direct : winograd;
+    return true;
 }
 
 void conv_run(const struct conv *conv, const float *x, const void *packed,
               const struct gemm_epilogue *epilogue, float *y, int64_t begin, int64_t end, void *scratch)
 {
     struct windows w = windows_of(conv);
+    const struct head *head = packed;
     size_t bytes = 0;
+    packed = head + 1;
+    if (head->winograd) {
+        winograd_run(conv, x, packed, epilogue, y, begin, end, scratch);
+        return;
+    }
     group_bytes(conv, &bytes);
     if (!is_product(conv)) {
         windows_run(&w, x, packed, bytes, epilogue, y, begin, end, scratch);

@@ -24,7 +24,9 @@ struct conv {
 int64_t conv_positions(const struct conv *conv);
 
 /* y[o, f] = sum over j, c of x[o * stride + j * dilation - pad, c] w[j, c, f], then the epilogue.
- * kernel [k..., c_in / groups, c_out]. Packing looks at kernel, c_in, c_out and groups only. */
+ * kernel [k..., c_in / groups, c_out]. Packing looks at everything but the batch: the fastest way also
+ * depends on the size of the picture. If that is not known yet, in and out are small numbers, say 1; what was
+ * packed serves any size. */
 bool conv_pack_bytes(const struct conv *conv, size_t *ret);
 void conv_pack(const struct conv *conv, const float *kernel, void *packed);
 /* Scratch of one run (per thread), 64-byte aligned; false on overflow. Does not grow with the batch. */

@@ -64,6 +64,12 @@ void block_pack(int64_t k, int64_t n, int64_t first, int64_t count, const float 
     }
 }
 
+float *block_weight(int64_t k, int64_t n, int64_t row, int64_t column, void *packed)
+{
+    int64_t first = column / kernels_table->panel * kernels_table->panel;
+    return (float *)packed + first * k + row * panel_pitch(n, first) + column - first;
+}
+
 void gemm_pack(int64_t k, int64_t n, const float *w, int64_t w_stride, void *packed)
 {
     block_pack(k, n, 0, k, w, w_stride, 1, packed);

@@ -52,6 +52,17 @@ struct strip {
     float low, high;
 };
 
+/* The way back of a Winograd tile: 36 rows `slice` apart at m to 4x4 pixels. */
+struct wino_output {
+    const float *m;
+    int64_t slice, channels;
+    const float *bias; /* [channels] or NULL */
+    bool adds, clamps; /* clamps as in struct tile */
+    float low, high;
+    const float *add[16];
+    float *y[16]; /* NULL: not wanted */
+};
+
 /* Reductions of contiguous lines, and of lines a stride apart to one line; see lines.inc. */
 struct kernels_lines {
     float (*max)(const float *x, int64_t n);
@@ -84,6 +95,10 @@ struct kernels_table {
     void (*pool_mean)(const struct strip *strip); /* nothing: NaN */
     /* By enum unary_kind, NULL where there is none; n is a multiple of UNARY_BLOCK. */
     void (*const *unary)(const struct unary *function, const float *x, float *y, int64_t n);
+    /* Winograd's transforms (winograd.inc); channels are multiples of 16. */
+    void (*wino_input)(const float *const *x, int64_t channels, float *v, int64_t slice);
+    void (*wino_output)(const struct wino_output *output);
+    void (*wino_weights)(const float *w, int64_t tap, int64_t n, float *const *u);
     /* Gates with sigmoid and tanh; layouts: gates.inc. */
     void (*lstm)(int64_t units, const float *z, float *h, float *c);
     const struct kernels_lines *lines;
