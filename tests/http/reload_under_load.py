@@ -9,7 +9,7 @@ import threading
 from daemon import DIGITS, Daemon, check, digit, eventually, put, run
 
 CLIENTS = 8
-RELOADS = 100
+RELOADS = int(os.environ.get("KERASD_TEST_RELOADS", "100"))  # fewer under a sanitizer on a busy machine
 
 
 class Client(threading.Thread):
