@@ -1,6 +1,6 @@
-/* echo: the bare handler that `make bench` compares with. The same HTTP library with the same settings as the daemon's
- * listener, a body that is read and thrown away, a fixed answer as long as one of the model's. What it reaches is what
- * the daemon could reach if scanning, computing and writing took no time. */
+/* echo: the bare handler that `make bench` compares with. The same HTTP library with the same settings as
+ * the daemon's listener, a body that is read and thrown away, a fixed answer as long as one of the model's.
+ * What it reaches is what the daemon could reach if scanning, computing and writing took no time. */
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -16,8 +16,9 @@ static const char answer[] =
     "0.000594885321, 2.3546398e-07, 2.04861795e-05, 8.31244738e-05, 4.6354436e-05]\n    ]\n}";
 static struct MHD_Response *response;
 
-static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url, const char *method,
-                                  const char *version, const char *data, size_t *length, void **state)
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version,
+                                  const char *data, size_t *length, void **state)
 {
     if (!*state) { /* answering now would close the connection */
         *state = response;
@@ -40,18 +41,21 @@ int main(void)
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigprocmask(SIG_BLOCK, &signals, NULL);
-    response = MHD_create_response_from_buffer(sizeof(answer) - 1, (void *)(size_t)answer, MHD_RESPMEM_PERSISTENT);
+    response = MHD_create_response_from_buffer(sizeof(answer) - 1, (void *)(size_t)answer,
+                                               MHD_RESPMEM_PERSISTENT);
     MHD_add_response_header(response, "Content-Type", "application/json");
     struct MHD_Daemon *daemon =
-        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, on_request, NULL, MHD_OPTION_SOCK_ADDR, &address,
-                         MHD_OPTION_THREAD_POOL_SIZE, (unsigned)(threads > 1 ? threads : 0), MHD_OPTION_CONNECTION_LIMIT,
-                         (unsigned)(threads * CONNECTIONS_PER_THREAD), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                         (size_t)MEMORY_BYTES, MHD_OPTION_END);
+        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, on_request, NULL,
+                         MHD_OPTION_SOCK_ADDR, &address,
+                         MHD_OPTION_THREAD_POOL_SIZE, (unsigned)(threads > 1 ? threads : 0),
+                         MHD_OPTION_CONNECTION_LIMIT, (unsigned)(threads * CONNECTIONS_PER_THREAD),
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_BYTES, MHD_OPTION_END);
     if (!daemon) {
         fputs("echo: cannot start\n", stderr);
         return 1;
     }
-    fprintf(stderr, "listening on http://127.0.0.1:%u\n", MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port);
+    fprintf(stderr, "listening on http://127.0.0.1:%u\n",
+            MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port);
     sigwait(&signals, &signal);
     MHD_stop_daemon(daemon);
     MHD_destroy_response(response);

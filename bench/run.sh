@@ -1,6 +1,7 @@
 #!/bin/sh
-# Requests per second of kerasd with the example model, beside a bare handler of the same HTTP library that reads the same
-# body and answers a fixed text (bench/echo): 16 clients, keep-alive, one row of JSON each, interleaved, medians.
+# Requests per second of kerasd with the example model, beside a bare handler of the same HTTP library that reads
+# the same body and answers a fixed text (bench/echo): 16 clients, keep-alive, one row of JSON each, interleaved,
+# medians.
 # usage: bench/run.sh [ROUNDS [SECONDS]]      needs wrk
 set -eu
 rounds=${1:-5} seconds=${2:-2}

@@ -1,9 +1,9 @@
 /* Configuration: from a file and the command line to one checked struct.
  *
- * Reading is a small machine over lines: a section header decides which struct the following keys go to. Model
- * keys outside a section set the defaults for all models; because the command line may set defaults after the
- * file was read, each model remembers which keys it was given, and conf_finish hands the others down. Includes
- * are read in place, bounded in depth and number. */
+ * Reading is a small machine over lines: a section header decides which struct the following keys go to.
+ * Model keys outside a section set the defaults for all models; because the command line may set defaults
+ * after the file was read, each model remembers which keys it was given, and conf_finish hands the others
+ * down. Includes are read in place, bounded in depth and number. */
 #include "conf/conf.h"
 
 #include <ctype.h>
@@ -151,7 +151,8 @@ static int unknown_key(const char *name, bool in_model, struct err *err)
     return err_set(err, KD_EINVAL, "unknown key '%s'", name);
 }
 
-int conf_set_model(struct conf *conf, struct conf_model *model, const char *name, const char *value, struct err *err)
+int conf_set_model(struct conf *conf, struct conf_model *model, const char *name, const char *value,
+                   struct err *err)
 {
     const struct conf_key *key = conf_find_key(conf_model_keys, name);
     if (!key)
@@ -246,7 +247,8 @@ static int read_include(struct reader *reader, const char *pattern, struct err *
     const char *slash = strrchr(reader->path, '/');
     const char *full = pattern;
     if (pattern[0] != '/' && slash)
-        full = arena_printf(reader->conf->arena, "%.*s/%s", (int)(slash - reader->path), reader->path, pattern);
+        full = arena_printf(reader->conf->arena, "%.*s/%s", (int)(slash - reader->path), reader->path,
+                            pattern);
     if (!full)
         return err_set(err, KD_ENOMEM, "out of memory");
     if (reader->depth >= MAX_INCLUDE_DEPTH)
@@ -276,7 +278,8 @@ static int read_line(struct reader *reader, char *line, struct err *err)
         return read_include(reader, trim(line + 8), err);
     char *equals = strchr(line, '=');
     if (!equals)
-        return err_set(err, KD_EINVAL, "'%s': expected KEY = VALUE, [model NAME], [server] or include FILE", line);
+        return err_set(err, KD_EINVAL, "'%s': expected KEY = VALUE, [model NAME], [server] or include FILE",
+                       line);
     *equals = '\0';
     const char *key = trim(line), *value = trim(equals + 1);
     if (reader->model)
@@ -312,7 +315,8 @@ static int read_text(struct reader *reader, char *text, size_t length, struct er
 
 static int read_file(struct conf *conf, const char *path, struct reader *parent, struct err *err)
 {
-    struct reader reader = {.conf = conf, .path = path, .parent = parent, .depth = parent ? parent->depth + 1 : 0};
+    struct reader reader = {.conf = conf, .path = path, .parent = parent,
+                            .depth = parent ? parent->depth + 1 : 0};
     struct buf text;
     buf_init(&text, MAX_FILE_BYTES);
     int code = fd_read_file(path, &text, err);

@@ -7,8 +7,9 @@
  *   path = /srv/models/digits.h5
  *   [server]                            back to the daemon's keys
  *
- * Unknown keys, wrong values and values out of range are errors with file and line. A reload parses into a new
- * struct; the old one stays valid until conf_free. Not thread-safe while being filled, read-only afterwards. */
+ * Unknown keys, wrong values and values out of range are errors with file and line. A reload parses into a
+ * new struct; the old one stays valid until conf_free. Not thread-safe while being filled, read-only
+ * afterwards. */
 #ifndef KD_CONF_CONF_H
 #define KD_CONF_CONF_H
 
@@ -88,7 +89,8 @@ struct conf {
 /* All defaults. NULL when out of memory. */
 struct conf *conf_new(void);
 void conf_free(struct conf *conf); /* accepts NULL */
-/* Reads a file and what it includes over the present values. Errors: KD_EINVAL "FILE:LINE: ...", KD_ENOTFOUND, KD_EIO. */
+/* Reads a file and what it includes over the present values. Errors: KD_EINVAL "FILE:LINE: ...",
+ * KD_ENOTFOUND, KD_EIO. */
 int conf_read(struct conf *conf, const char *path, struct err *err);
 /* One key of the daemon, or a default for all models; '-' in the key stands for '_'. For the command line. */
 int conf_set(struct conf *conf, const char *key, const char *value, struct err *err);
@@ -97,7 +99,8 @@ bool conf_is_bool(const char *key);
 /* The model's entry; made if there is none. The name is checked. */
 int conf_add_model(struct conf *conf, const char *name, struct conf_model **ret, struct err *err);
 /* One key of a model. */
-int conf_set_model(struct conf *conf, struct conf_model *model, const char *key, const char *value, struct err *err);
+int conf_set_model(struct conf *conf, struct conf_model *model, const char *key, const char *value,
+                   struct err *err);
 /* Gives each model the defaults for the keys that it does not set, and checks what one line cannot show
  * (a [model] without a path). Call once after the last change. */
 int conf_finish(struct conf *conf, struct err *err);

@@ -74,7 +74,7 @@ static const char sample_head[] =
 
 static const char sample_models[] =
     "\n\n# ---- models ----\n"
-    "# Above the first [model NAME] these keys set the default for every model; inside they are for one model.\n";
+    "# Above the first [model NAME] these keys set the default for every model; inside, for one model.\n";
 
 static const char sample_tail[] =
     "\n\n# A model has a section of its own (or lies in a model_directory):\n"

@@ -1,8 +1,9 @@
 /* Values: how each type is read, written, copied and compared.
  *
- * A type is one row of a table; the rest of the room never looks at a value. Numbers take units (64k, 30s) in
- * files and on the command line and are kept in the base unit (bytes, milliseconds). A wrong value is answered
- * with what would be right, because the person who reads it has the file open and not this source. */
+ * A type is one row of a table; the rest of the room never looks at a value. Numbers take units (64k, 30s)
+ * in files and on the command line and are kept in the base unit (bytes, milliseconds). A wrong value is
+ * answered with what would be right, because the person who reads it has the file open and not this source.
+ */
 #include "conf/conf_type.h"
 
 #include <inttypes.h>
@@ -44,7 +45,8 @@ const struct conf_key *conf_find_key(const struct conf_key *keys, const char *na
     return NULL;
 }
 
-/* Words of a text, separated by blanks: each call moves *cursor on; NULL at the end or when memory ran out. */
+/* Words of a text, separated by blanks: each call moves *cursor on; NULL at the end or when memory ran out.
+ */
 static const char *next_word(const char **cursor, struct arena *arena)
 {
     const char *start = *cursor + strspn(*cursor, " \t");
@@ -137,7 +139,8 @@ static bool parse_specific(const char *rest, struct arena *arena, struct conf_ve
     const char *number;
     ret->policy = CONF_VERSIONS_SPECIFIC;
     while ((number = next_word(&rest, arena))) {
-        if (ret->n == CONF_MAX_VERSIONS || !str_to_i64(number, &ret->version[ret->n]) || ret->version[ret->n] < 0)
+        if (ret->n == CONF_MAX_VERSIONS || !str_to_i64(number, &ret->version[ret->n]) ||
+            ret->version[ret->n] < 0)
             return false;
         ret->n++;
     }

@@ -10,7 +10,8 @@ struct arena;
 struct buf;
 struct err;
 
-enum conf_type { CONF_TEXT, CONF_CHOICE, CONF_INT, CONF_MS, CONF_BYTES, CONF_BOOL, CONF_LIST, CONF_VERSIONS, CONF_LABELS };
+enum conf_type { CONF_TEXT, CONF_CHOICE, CONF_INT, CONF_MS, CONF_BYTES, CONF_BOOL, CONF_LIST, CONF_VERSIONS,
+                CONF_LABELS };
 enum conf_when { CONF_RELOAD, CONF_RESTART };
 
 struct conf_key {
@@ -32,7 +33,8 @@ extern const struct conf_key conf_model_keys[];
 const struct conf_key *conf_find_key(const struct conf_key *keys, const char *name);
 
 /* Parses text into the key's field of `base`; a LIST is appended to. Texts are copied into the arena. */
-int conf_parse_value(const struct conf_key *key, const char *text, void *base, struct arena *arena, struct err *err);
+int conf_parse_value(const struct conf_key *key, const char *text, void *base, struct arena *arena,
+                     struct err *err);
 /* The value as text that conf_parse_value takes; a LIST's item i. */
 void conf_print_value(const struct conf_key *key, const void *base, size_t i, struct buf *ret);
 /* Values that print as lines: 1, or the items of a LIST. */

@@ -1,9 +1,9 @@
 /* Command line.
  *
- * Every configuration key is an option: `max_body = 16M` in the file is --max-body 16M (or =16M) here; keys that are
- * on or off stand alone, and --no-KEY switches off. The command line is read again at a reload, over a file that may
- * have changed, so it is kept and not digested. A few options of TensorFlow Serving are understood as what they mean
- * here, because images and manifests pass them. */
+ * Every configuration key is an option: `max_body = 16M` in the file is --max-body 16M (or =16M) here; keys
+ * that are on or off stand alone, and --no-KEY switches off. The command line is read again at a reload,
+ * over a file that may have changed, so it is kept and not digested. A few options of TensorFlow Serving
+ * are understood as what they mean here, because images and manifests pass them. */
 #include "daemon/args.h"
 
 #include <stdio.h>
@@ -166,7 +166,8 @@ static int add_model(struct conf *conf, const char *name, const char *path, stru
     struct conf_model *model;
     for (size_t i = 0; i < conf->n_models; i++)
         if (str_equal(conf->models[i]->name, name))
-            return err_set(err, KD_EINVAL, "two models are called '%s': give one another name, NAME=%s", name, path);
+            return err_set(err, KD_EINVAL, "two models are called '%s': give one another name, NAME=%s", name,
+                           path);
     int code = conf_add_model(conf, name, &model, err);
     if (code)
         return code;
@@ -203,7 +204,8 @@ static int add_operand(struct conf *conf, const char *operand, struct err *err)
     else if (!registry_model_stem(operand, name, sizeof(name)))
         last_part(operand, name, sizeof(name));
     if (!conf_model_name_ok(name))
-        return err_set(err, KD_EINVAL, "'%s' cannot be a model's name (letters, digits, _ . -): give it one, NAME=%s",
+        return err_set(err, KD_EINVAL,
+                       "'%s' cannot be a model's name (letters, digits, _ . -): give it one, NAME=%s",
                        name, operand);
     return add_model(conf, name, operand, err);
 }
@@ -221,7 +223,8 @@ static const char *option_or_env(const struct args *args, const char *key, const
     return value && *value ? value : NULL;
 }
 
-/* TensorFlow Serving's image: $MODEL_BASE_PATH/$MODEL_NAME; its program: --model_name, --model_base_path (whole). */
+/* TensorFlow Serving's image: $MODEL_BASE_PATH/$MODEL_NAME; its program: --model_name, --model_base_path
+ * (whole). */
 static int add_foreign_model(const struct args *args, struct conf *conf, struct err *err)
 {
     char path[4096];
@@ -251,7 +254,8 @@ int args_serve_conf(const struct args *args, struct conf **ret, struct err *err)
     if (code == 0)
         code = conf_finish(conf, err);
     if (code == 0 && conf->n_models == 0 && conf->model_directory.n == 0)
-        code = err_set(err, KD_EINVAL, "nothing to serve: give a model (kerasd MODEL.h5), a directory of models, or a "
+        code = err_set(err, KD_EINVAL,
+                       "nothing to serve: give a model (kerasd MODEL.h5), a directory of models, or a "
                        "configuration that names some; see kerasd --help");
     if (code) {
         conf_free(conf);

@@ -29,7 +29,8 @@ int args_parse(int argc, char **argv, struct args *ret, struct err *err);
 void args_done(struct args *args);
 /* The file, then the options over it; conf_finish is left to the caller. */
 int args_conf(const struct args *args, struct conf **ret, struct err *err);
-/* The same with the operands as models, then MODEL_NAME and MODEL_BASE_PATH if there is nothing else; finished. */
+/* The same with the operands as models, then MODEL_NAME and MODEL_BASE_PATH if there is nothing else;
+ * finished. */
 int args_serve_conf(const struct args *args, struct conf **ret, struct err *err);
 
 #endif

@@ -1,7 +1,8 @@
 /* Service manager.
  *
- * sd_notify is one datagram to a Unix socket, socket activation three environment variables and descriptors from 3
- * on. Sixty lines of it are easier to audit than a library in a daemon that reads other people's files. */
+ * sd_notify is one datagram to a Unix socket, socket activation three environment variables and descriptors
+ * from 3 on. Sixty lines of it are easier to audit than a library in a daemon that reads other people's
+ * files. */
 #include "daemon/notify.h"
 
 #include <fcntl.h>

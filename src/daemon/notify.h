@@ -11,8 +11,8 @@ void notify_reloading(void);
 /* Half of the watchdog's period, or 0: none for this process. */
 int64_t notify_watchdog_ns(void);
 
-/* A listening socket that the manager passed under this name ("http", "admin", "metrics"; the only one may have any
- * name and is "http"), or -1. Each is given out once. */
+/* A listening socket that the manager passed under this name ("http", "admin", "metrics"; the only one may
+ * have any name and is "http"), or -1. Each is given out once. */
 int notify_take_socket(const char *name);
 
 #endif

@@ -1,5 +1,5 @@
-/* predict: one prediction without a server. The body of :predict on standard input, the answer that the server would
- * give on standard output; for trying a model out, and for scripts. */
+/* predict: one prediction without a server. The body of :predict on standard input, the answer that the
+ * server would give on standard output; for trying a model out, and for scripts. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -45,7 +45,8 @@ int tools_predict(const struct args *args)
         code = read_standard_input(taken.conf->max_body, &request, &err);
     }
     if (code == 0)
-        code = http_predict_text(taken.keras, request.data ? request.data : "", request.length, true, &answer, &err);
+        code = http_predict_text(taken.keras, request.data ? request.data : "", request.length, true, &answer,
+                                 &err);
     int status = code ? tools_complain(taken.image ? what : NULL, &err) : EXIT_OK;
     if (code == 0) {
         buf_putc(&answer, '\n');

@@ -8,9 +8,9 @@
  *   5 load everything                             5 stop the pool: what still waits is answered with 503
  *   6 "listening on", READY=1                     6 loader, listeners, registry, pool are freed; exit 0
  *
- * A second SIGTERM or SIGINT ends the process at once. SIGHUP reads the configuration again and looks at all files,
- * like POST /v1/config/reload: both are a command to the registry's loader thread. The main thread only waits for
- * signals, for the end of such commands, and for the watchdog's next time. */
+ * A second SIGTERM or SIGINT ends the process at once. SIGHUP reads the configuration again and looks at
+ * all files, like POST /v1/config/reload: both are a command to the registry's loader thread. The main
+ * thread only waits for signals, for the end of such commands, and for the watchdog's next time. */
 #include "config.h"
 
 #include "daemon/serve.h"
@@ -158,7 +158,8 @@ static int reread(void *context, struct conf **ret, struct err *err)
 
 static int start_registry(struct daemon *daemon, struct conf *conf, struct err *err)
 {
-    struct registry_options options = {.conf = conf, .pool = daemon->pool, .reread = reread, .context = daemon};
+    struct registry_options options = {.conf = conf, .pool = daemon->pool, .reread = reread,
+                                       .context = daemon};
     return registry_new(&options, &daemon->registry, err);
 }
 
@@ -195,7 +196,7 @@ static void begin_reload(struct daemon *daemon)
 {
     struct err err;
     if (daemon->reloading)
-        return; /* the one that runs was asked for a moment ago; another look follows by itself if files change */
+        return; /* the one that runs was asked for a moment ago */
     daemon->reload = (struct registry_command){.verb = REGISTRY_RELOAD_ALL, .done = on_reloaded};
     daemon->reloading = registry_submit(daemon->registry, &daemon->reload, &err) == 0;
 }
@@ -238,9 +239,9 @@ static bool operands_serve(struct daemon *daemon)
         bool serves = false;
         for (size_t k = 0; k < snapshot->n; k++)
             serves = serves || snapshot->items[k].state == REGISTRY_AVAILABLE;
+        const char *error = snapshot->n ? snapshot->items[0].error : "";
         if (!serves)
-            fprintf(stderr, "kerasd: %s: %s\n", model->path,
-                    snapshot->n && *snapshot->items[0].error ? snapshot->items[0].error : "holds no model to serve");
+            fprintf(stderr, "kerasd: %s: %s\n", model->path, *error ? error : "holds no model to serve");
         ok = ok && serves;
         registry_snapshot_free(snapshot);
     }
@@ -256,7 +257,8 @@ static int end_reload(struct daemon *daemon)
     if (is_ready(daemon)) {
         const struct registry_command *reload = &daemon->reload;
         if (reload->code)
-            log_err("reload failed in part, what served before serves on", LOG_STR("error", reload->err.text));
+            log_err("reload failed in part, what served before serves on",
+                    LOG_STR("error", reload->err.text));
         else
             log_notice("reloaded", LOG_BOOL("changed", reload->changed));
         notify_ready(daemon, reload->code ? reload->err.text : "");
@@ -301,7 +303,8 @@ static void on_signal(struct daemon *daemon, int signal)
 
 static void wait_for_events(struct daemon *daemon, int64_t until_ns)
 {
-    struct pollfd fds[2] = {{.fd = daemon->signal_fd, .events = POLLIN}, {.fd = daemon->done_fd, .events = POLLIN}};
+    struct pollfd fds[2] = {{.fd = daemon->signal_fd, .events = POLLIN},
+                            {.fd = daemon->done_fd, .events = POLLIN}};
     int64_t left = until_ns - clock_now_ns();
     int timeout = until_ns == INT64_MAX ? -1 : left <= 0 ? 0 : (int)(left / MS + 1);
     poll(fds, daemon->stopping ? 1 : 2, timeout);

@@ -1,4 +1,5 @@
-/* A model for the commands: configuration from the options, then child, image, Keras, engine, as the registry does it. */
+/* A model for the commands: configuration from the options, then child, image, Keras, engine, as the
+ * registry does it. */
 #include "daemon/taken.h"
 
 #include <string.h>

@@ -1,8 +1,8 @@
 /* Commands: inspect, layers, check-config, --help, --version; predict is in predict.c.
  *
- * inspect and predict take a model the same way as the daemon does (jailed child, image, Keras, engine), so what they
- * show is what would be served, and a file that is refused is refused with the same sentence. Results go to standard
- * output, sentences for people to standard error. */
+ * inspect and predict take a model the same way as the daemon does (jailed child, image, Keras, engine), so
+ * what they show is what would be served, and a file that is refused is refused with the same sentence.
+ * Results go to standard output, sentences for people to standard error. */
 #include "config.h"
 
 #include "daemon/tools.h"
@@ -129,7 +129,7 @@ int tools_check_config(const struct args *args)
 static const char help_head[] =
     "kerasd serves Keras models straight from the .h5 files that model.save() wrote.\n"
     "\n"
-    "  kerasd [OPTIONS] [NAME=]MODEL.h5 ...      serve models (a directory: NAME/VERSION/model.h5, NAME.h5 ...)\n"
+    "  kerasd [OPTIONS] [NAME=]MODEL.h5 ...      serve models (a directory: NAME.h5, NAME/VERSION/model.h5)\n"
     "  kerasd [OPTIONS] --config FILE            serve what the configuration names\n"
     "  kerasd inspect [--json] [--plan] MODEL.h5 what is in it: layers, signature, optimizer, warnings\n"
     "  kerasd predict MODEL.h5 < request.json    one prediction without a server\n"

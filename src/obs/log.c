@@ -253,7 +253,8 @@ bool log_allow(struct log_limit *limit, int *ret_dropped)
     int64_t now = clock_now_ns();
     int64_t start = __atomic_load_n(&limit->window_ns, __ATOMIC_RELAXED);
     if (now - start >= limit->period_ms * INT64_C(1000000) &&
-        __atomic_compare_exchange_n(&limit->window_ns, &start, now, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        __atomic_compare_exchange_n(&limit->window_ns, &start, now, false, __ATOMIC_RELAXED,
+                                    __ATOMIC_RELAXED))
         __atomic_store_n(&limit->used, 0, __ATOMIC_RELAXED);
     if (__atomic_fetch_add(&limit->used, 1, __ATOMIC_RELAXED) < limit->burst) {
         *ret_dropped = __atomic_exchange_n(&limit->dropped, 0, __ATOMIC_RELAXED);

@@ -26,7 +26,8 @@ struct log_field {
     int64_t number;
 };
 #define LOG_STR(name, value) ((struct log_field){.key = (name), .kind = LOG_KIND_TEXT, .text = (value)})
-#define LOG_INT(name, value) ((struct log_field){.key = (name), .kind = LOG_KIND_INT, .number = (int64_t)(value)})
+#define LOG_INT(name, value)                                                                                 \
+    ((struct log_field){.key = (name), .kind = LOG_KIND_INT, .number = (int64_t)(value)})
 #define LOG_BOOL(name, value) ((struct log_field){.key = (name), .kind = LOG_KIND_BOOL, .number = (value)})
 /* Nanoseconds, printed as milliseconds with three decimals. */
 #define LOG_MS(name, ns) ((struct log_field){.key = (name), .kind = LOG_KIND_MS, .number = (int64_t)(ns)})

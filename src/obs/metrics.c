@@ -333,7 +333,8 @@ void metrics_print_histogram(struct buf *ret, enum metrics_id id, const char *co
         print_name(ret, id, "_bucket", labels, i == n ? "+Inf" : scaled(unit, bounds[i], text, sizeof(text)));
         buf_printf(ret, "%llu\n", (unsigned long long)count);
     }
-    print_sample(ret, id, "_sum", labels, scaled(unit, metrics_sum(cells, first + n + 1), text, sizeof(text)));
+    print_sample(ret, id, "_sum", labels, scaled(unit, metrics_sum(cells, first + n + 1), text,
+                                                 sizeof(text)));
     print_sample(ret, id, "_count", labels, scaled(UNIT_ONE, count, text, sizeof(text)));
 }
 

@@ -48,9 +48,10 @@ uint64_t metrics_sum(const struct metrics_cells *cells, size_t i);
 /* Counts value in the histogram that starts at cell `first`. */
 void metrics_observe(struct metrics_cells *cells, size_t first, enum metrics_buckets buckets, uint64_t value);
 
-/* The process-wide series of a family with these label values (as many as it has labels, the rest NULL); made at
- * the first call, then the same one for ever. Not for the hot path: keep the result. Never NULL: when memory or the
- * bound on series is exhausted it is one that nobody prints. Cell 0 is the value, or the histogram's start. */
+/* The process-wide series of a family with these label values (as many as it has labels, the rest NULL);
+ * made at the first call, then the same one for ever. Not for the hot path: keep the result. Never NULL:
+ * when memory or the bound on series is exhausted it is one that nobody prints. Cell 0 is the value, or the
+ * histogram's start. */
 struct metrics_cells *metrics_series(enum metrics_id id, const char *label_0, const char *label_1,
                                      const char *label_2);
 /* One observation into a process-wide histogram series. */

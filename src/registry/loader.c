@@ -1,8 +1,9 @@
 /* Loader: the one thread that loads, publishes, unloads and frees.
  *
- * Commands (REST, SIGHUP), changes of directories, retries and dead versions all come here, so two loads never race
- * and a storm of reload requests is at most two loads: the one that runs, and one for all that came meanwhile. The
- * thread runs at a lower priority, with its child: loading must not take the cores from those who serve. */
+ * Commands (REST, SIGHUP), changes of directories, retries and dead versions all come here, so two loads
+ * never race and a storm of reload requests is at most two loads: the one that runs, and one for all that
+ * came meanwhile. The thread runs at a lower priority, with its child: loading must not take the cores from
+ * those who serve. */
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/resource.h>

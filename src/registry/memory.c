@@ -1,5 +1,5 @@
-/* Memory: what may still be used, by the machine and by the cgroup, whichever is less. Refusing a load with a sentence
- * beats being killed by the kernel in the middle of it. */
+/* Memory: what may still be used, by the machine and by the cgroup, whichever is less. Refusing a load with
+ * a sentence beats being killed by the kernel in the middle of it. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -62,6 +62,7 @@ int registry_memory_check(uint64_t bytes, struct err *err)
     uint64_t available = machine < cgroup ? machine : cgroup;
     if (bytes <= available)
         return 0;
-    return err_set(err, KD_ENOMEM, "the model needs about %" PRIu64 " MiB more memory and %" PRIu64 " MiB are free%s",
+    return err_set(err, KD_ENOMEM,
+                   "the model needs about %" PRIu64 " MiB more memory and %" PRIu64 " MiB are free%s",
                    bytes >> 20, available >> 20, cgroup < machine ? " in the cgroup" : "");
 }

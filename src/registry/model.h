@@ -1,7 +1,7 @@
 /* What the registry's files share: models, their versions' slots, and loaded versions.
  *
- * Only the loader's thread changes models and slots, and it holds the registry's lock while it does; others read
- * under the lock. A loaded version never changes; it is held by reference. */
+ * Only the loader's thread changes models and slots, and it holds the registry's lock while it does; others
+ * read under the lock. A loaded version never changes; it is held by reference. */
 #ifndef KD_REGISTRY_MODEL_H
 #define KD_REGISTRY_MODEL_H
 
@@ -68,13 +68,12 @@ struct registry_slot {
 
 struct registry_model {
     char *name;
-    bool found;    /* in a model_directory, not configured */
     bool required; /* readiness waits for it */
     bool unloaded; /* by command; only a command loads it again */
     bool wanted;   /* in the last look at the sources */
     size_t n_slots;
     struct registry_slot *slots; /* highest version first */
-    struct registry_version *current; /* of the highest slot that is available, or NULL; no reference of its own */
+    struct registry_version *current; /* of the highest slot that is available; no reference of its own */
     size_t n_labels;
     struct registry_label {
         char *name;
@@ -111,37 +110,40 @@ struct registry {
 
 /* registry.c: changes of what others see; on the loader's thread. */
 struct registry_model *registry_model_get(struct registry *registry, const char *name); /* NULL if unknown */
-int registry_model_add(struct registry *registry, const char *name, struct registry_model **ret, struct err *err);
-void registry_model_set(struct registry *registry, struct registry_model *model, bool found, bool required);
+int registry_model_add(struct registry *registry, const char *name, struct registry_model **ret,
+                       struct err *err);
+void registry_model_require(struct registry *registry, struct registry_model *model, bool required);
 void registry_model_remove(struct registry *registry, struct registry_model *model);
 struct registry_slot *registry_slot_find(const struct registry_model *model, int64_t number);
 /* Finds or makes; the pointers of other slots become invalid. */
 int registry_slot_add(struct registry *registry, struct registry_model *model, int64_t number,
                       struct registry_slot **ret, struct err *err);
-void registry_slot_remove(struct registry *registry, struct registry_model *model, struct registry_slot *slot);
+void registry_slot_remove(struct registry *registry, struct registry_model *model,
+                          struct registry_slot *slot);
 /* The one pointer swap: `version` (NULL: none) serves from now on, the one before drains. */
 void registry_publish(struct registry *registry, struct registry_model *model, struct registry_slot *slot,
                       struct registry_version *version, enum registry_state state);
 /* What the status says. error NULL: none. */
-void registry_slot_report(struct registry *registry, struct registry_slot *slot, enum registry_state state, int code,
-                          const char *error);
+void registry_slot_report(struct registry *registry, struct registry_slot *slot, enum registry_state state,
+                          int code, const char *error);
 /* Labels move to versions that are available; false if one cannot, with its sentence. */
-bool registry_labels_set(struct registry *registry, struct registry_model *model, const struct conf_labels *labels,
-                         struct err *err);
+bool registry_labels_set(struct registry *registry, struct registry_model *model,
+                         const struct conf_labels *labels, struct err *err);
 /* Frees versions without references; on the loader's thread. */
 void registry_bury(struct registry *registry);
 void registry_wake(struct registry *registry);
 
 /* loader.c */
 void *registry_loader_main(void *registry);
-/* update.c: brings the models to what the sources hold. only: a model's name, or NULL for all. force: load again what
- * has not changed. automatic: leave files alone that are still being written. Returns the first failure. */
+/* update.c: brings the models to what the sources hold. only: a model's name, or NULL for all. force: load
+ * again what has not changed. automatic: leave files alone that are still being written. Returns the first
+ * failure. */
 int registry_update(struct registry *registry, const char *only, bool force, bool automatic, struct err *err);
 void registry_unload(struct registry *registry, struct registry_model *model);
 
 /* version.c: from a file to a version that can serve; blocks. conf is the model's configuration. */
-int registry_version_build(struct registry *registry, const struct conf_model *conf, const char *model, int64_t number,
-                           const char *path, struct registry_version **ret, struct err *err);
+int registry_version_build(struct registry *registry, const struct conf_model *conf, const char *model,
+                           int64_t number, const char *path, struct registry_version **ret, struct err *err);
 /* The last reference is gone. On the loader's thread. */
 void registry_version_free(struct registry_version *version);
 

@@ -1,12 +1,12 @@
 /* Registry: names, versions, references.
  *
- * A model is a name with slots, one per version number; a slot may hold a loaded version. Requests come in by
- * registry_acquire, which finds the slot and counts a reference under one short mutex. Not RCU, not lock-free: what
- * follows takes microseconds to seconds, and a mutex held for a lookup is nothing beside it.
+ * A model is a name with slots, one per version number; a slot may hold a loaded version. Requests come in
+ * by registry_acquire, which finds the slot and counts a reference under one short mutex. Not RCU, not
+ * lock-free: what follows takes microseconds to seconds, and a mutex held for a lookup is nothing to it.
  *
- * Publishing is one pointer swap under the same mutex. The version before keeps its readers' references; whoever
- * gives the last one back pushes it on the stack of the dead and wakes the loader's thread, which frees it: a
- * request never pays for freeing a model.
+ * Publishing is one pointer swap under the same mutex. The version before keeps its readers' references;
+ * whoever gives the last one back pushes it on the stack of the dead and wakes the loader's thread, which
+ * frees it: a request never pays for freeing a model.
  *
  * Only the loader's thread calls what changes models and slots, so it may read them without the lock. */
 #include "registry/registry.h"
@@ -51,8 +51,8 @@ static int miss(enum registry_miss why, enum registry_miss *ret, int code)
     return code;
 }
 
-static int miss_slot(const struct registry_model *model, const struct registry_slot *slot, enum registry_miss *ret_miss,
-                     struct err *err)
+static int miss_slot(const struct registry_model *model, const struct registry_slot *slot,
+                     enum registry_miss *ret_miss, struct err *err)
 {
     if (slot->state == REGISTRY_END)
         return miss(REGISTRY_MISS_FAILED, ret_miss,
@@ -60,8 +60,8 @@ static int miss_slot(const struct registry_model *model, const struct registry_s
                             " of model '%s' is not available: %s", slot->number, model->name,
                             slot->error ? slot->error : "unloaded"));
     return miss(REGISTRY_MISS_NOT_READY, ret_miss,
-                err_set(err, KD_EUNAVAILABLE, "version %" PRId64 " of model '%s' is not available: %s", slot->number,
-                        model->name, slot->state == REGISTRY_UNLOADING ? "unloading" : "loading"));
+                err_set(err, KD_EUNAVAILABLE, "version %" PRId64 " of model '%s' is not available: %s",
+                        slot->number, model->name, slot->state == REGISTRY_UNLOADING ? "unloading" : "loading"));
 }
 
 static int find_version(const struct registry_model *model, int64_t number, const char *label,
@@ -170,7 +170,8 @@ struct registry_model *registry_model_get(struct registry *registry, const char 
     return map_get(registry->models, name);
 }
 
-int registry_model_add(struct registry *registry, const char *name, struct registry_model **ret, struct err *err)
+int registry_model_add(struct registry *registry, const char *name, struct registry_model **ret,
+                       struct err *err)
 {
     struct registry_model *model = map_get(registry->models, name);
     if (!model) {
@@ -203,10 +204,9 @@ static void model_free(struct registry_model *model)
     free(model);
 }
 
-void registry_model_set(struct registry *registry, struct registry_model *model, bool found, bool required)
+void registry_model_require(struct registry *registry, struct registry_model *model, bool required)
 {
     lock_take(&registry->lock);
-    model->found = found;
     model->required = required;
     lock_give(&registry->lock);
 }
@@ -279,8 +279,8 @@ void registry_publish(struct registry *registry, struct registry_model *model, s
     registry_release(before);
 }
 
-void registry_slot_report(struct registry *registry, struct registry_slot *slot, enum registry_state state, int code,
-                          const char *error)
+void registry_slot_report(struct registry *registry, struct registry_slot *slot, enum registry_state state,
+                          int code, const char *error)
 {
     char *text = error ? strdup(error) : NULL;
     lock_take(&registry->lock);
@@ -319,8 +319,8 @@ static void move_label(struct registry_model *model, const char *name, int64_t n
     model->labels[i].version = number;
 }
 
-bool registry_labels_set(struct registry *registry, struct registry_model *model, const struct conf_labels *labels,
-                         struct err *err)
+bool registry_labels_set(struct registry *registry, struct registry_model *model,
+                         const struct conf_labels *labels, struct err *err)
 {
     bool ok = true;
     lock_take(&registry->lock);
@@ -335,8 +335,8 @@ bool registry_labels_set(struct registry *registry, struct registry_model *model
         }
         ok = false;
         err_set(err, KD_EINVAL, "Request to assign label '%s' to version %" PRId64
-                " of model %s, which is not currently available", labels->item[i].name, labels->item[i].version,
-                model->name);
+                " of model %s, which is not currently available",
+                labels->item[i].name, labels->item[i].version, model->name);
     }
     lock_give(&registry->lock);
     return ok;
@@ -368,8 +368,8 @@ static const char *labels_of(struct arena *arena, const struct registry_model *m
 }
 
 /* False when out of memory. */
-static bool describe_slot(struct arena *arena, const struct registry_model *model, const struct registry_slot *slot,
-                          struct registry_status *ret)
+static bool describe_slot(struct arena *arena, const struct registry_model *model,
+                          const struct registry_slot *slot, struct registry_status *ret)
 {
     *ret = (struct registry_status){
         .model = arena_strdup(arena, model->name),
@@ -390,7 +390,8 @@ static bool describe_slot(struct arena *arena, const struct registry_model *mode
     return true;
 }
 
-static bool describe_model(struct arena *arena, const struct registry_model *model, struct registry_snapshot *snapshot)
+static bool describe_model(struct arena *arena, const struct registry_model *model,
+                           struct registry_snapshot *snapshot)
 {
     static const struct registry_slot none = {.state = REGISTRY_UNKNOWN};
     if (model->n_slots == 0)
@@ -402,7 +403,8 @@ static bool describe_model(struct arena *arena, const struct registry_model *mod
 }
 
 /* The registry's lock is held. */
-static int describe(const struct registry *registry, const char *name, struct snapshot *snapshot, struct err *err)
+static int describe(const struct registry *registry, const char *name, struct snapshot *snapshot,
+                    struct err *err)
 {
     size_t n = 0;
     bool found = !name;
@@ -424,7 +426,8 @@ static int describe(const struct registry *registry, const char *name, struct sn
     return ok ? 0 : err_set(err, KD_ENOMEM, "out of memory");
 }
 
-int registry_snapshot(struct registry *registry, const char *name, struct registry_snapshot **ret, struct err *err)
+int registry_snapshot(struct registry *registry, const char *name, struct registry_snapshot **ret,
+                      struct err *err)
 {
     struct arena *arena = arena_new();
     struct snapshot *snapshot = arena ? arena_alloc(arena, sizeof(*snapshot)) : NULL;

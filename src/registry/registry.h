@@ -23,17 +23,18 @@ struct sched_queue;
 struct registry_options {
     struct conf *conf; /* given over; model keys and those of loading count */
     struct sched_pool *pool; /* borrowed */
-    /* Reads the configuration anew for RELOAD_ALL; called on the loader's thread. *ret is given over, NULL: as before.
-     * May be NULL. */
+    /* Reads the configuration anew for RELOAD_ALL; called on the loader's thread. *ret is given over, NULL:
+     * as before. May be NULL. */
     int (*reread)(void *context, struct conf **ret, struct err *err);
     void *context;
 };
-/* Starts the loader's thread; nothing is loaded before the first RELOAD_ALL. The conf is given over also on failure. */
+/* Starts the loader's thread; nothing is loaded before the first RELOAD_ALL. The conf is given over also on
+ * failure. */
 int registry_new(const struct registry_options *options, struct registry **ret, struct err *err);
 /* registry_ready says no from here on. */
 void registry_drain(struct registry *registry);
-/* Refuses new commands, answers those that wait, ends the thread; false if it is still loading at deadline_ns (then
- * nothing can be freed). */
+/* Refuses new commands, answers those that wait, ends the thread; false if it is still loading at
+ * deadline_ns (then nothing can be freed). */
 bool registry_stop(struct registry *registry, int64_t deadline_ns);
 /* Unloads everything. Stopped before; all references have been given back. Accepts NULL. */
 void registry_free(struct registry *registry);
@@ -66,7 +67,8 @@ struct sched_queue *registry_version_queue(struct registry_version *version);
 /* Largest number of rows in one batch; 0: the model does not batch. */
 int64_t registry_version_max_batch(const struct registry_version *version);
 /* The outputs with the names that clients use (output_names of the configuration). */
-const struct keras_signature_tensor *registry_version_outputs(const struct registry_version *version, size_t *ret_n);
+const struct keras_signature_tensor *registry_version_outputs(const struct registry_version *version,
+                                                              size_t *ret_n);
 /* Text of a class (labels file beside the model), or NULL. */
 const char *registry_version_class(const struct registry_version *version, int64_t index);
 

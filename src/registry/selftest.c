@@ -4,8 +4,8 @@
  *     "outputs": ...                the same for the outputs
  *     "tolerance": 1e-4 }           of the largest absolute expected value; 1e-4 if absent
  *
- * Written by whoever trained the model from what Keras computed. A difference means that this build, machine or file
- * does not compute what the author saw, and the version does not come up. */
+ * Written by whoever trained the model from what Keras computed. A difference means that this build,
+ * machine or file does not compute what the author saw, and the version does not come up. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +24,8 @@
 
 #define MAX_BYTES (64u << 20)
 
-/* The nested array `json` as a tensor: first its shape along the first elements, then every element against it. */
+/* The nested array `json` as a tensor: first its shape along the first elements, then every element against
+ * it. */
 static int read_shape(const cJSON *json, struct shape *ret, struct err *err)
 {
     ret->rank = 0;
@@ -47,7 +48,8 @@ static bool store(const cJSON *value, struct tensor *tensor, int64_t i)
     if (dtype_storage(tensor->dtype) == STORAGE_STR) {
         if (!cJSON_IsString(value))
             return false;
-        ((struct str_view *)tensor->data)[i] = (struct str_view){value->valuestring, strlen(value->valuestring)};
+        struct str_view *strings = tensor->data;
+        strings[i] = (struct str_view){value->valuestring, strlen(value->valuestring)};
         return true;
     }
     if (!cJSON_IsNumber(value))
@@ -96,7 +98,8 @@ static int read_tensor(const cJSON *json, const struct keras_signature_tensor *s
         return code;
     if (!shape_compatible(&ret->shape, &signature->shape) || !tensor_bytes(ret->dtype, &ret->shape, &bytes)) {
         char have[SHAPE_TEXT_MAX], want[SHAPE_TEXT_MAX];
-        return err_set(err, KD_EFORMAT, "the shape is %s, the model has %s", shape_text(&ret->shape, have, sizeof(have)),
+        return err_set(err, KD_EFORMAT, "the shape is %s, the model has %s",
+                       shape_text(&ret->shape, have, sizeof(have)),
                        shape_text(&signature->shape, want, sizeof(want)));
     }
     char *data = arena_alloc(arena, bytes + 64);
@@ -128,7 +131,8 @@ static int read_tensors(const cJSON *json, const struct keras_model *model, size
 
 static double value_of(const struct tensor *tensor, int64_t i)
 {
-    return dtype_storage(tensor->dtype) == STORAGE_F32 ? (double)tensor_f32(tensor)[i] : (double)tensor_i64(tensor)[i];
+    bool real = dtype_storage(tensor->dtype) == STORAGE_F32;
+    return real ? (double)tensor_f32(tensor)[i] : (double)tensor_i64(tensor)[i];
 }
 
 static bool same_strings(const struct tensor *a, const struct tensor *b, int64_t n)
@@ -161,23 +165,26 @@ static int compare(const char *name, const struct tensor *want, const struct ten
     return 0;
 }
 
-static int run(const struct registry_version *version, const cJSON *json, struct arena *arena, struct err *err)
+static int run(const struct registry_version *version, const cJSON *json, struct arena *arena,
+               struct err *err)
 {
     const struct keras_model *model = version->keras;
     size_t n_inputs = keras_model_n_inputs(model), n_outputs = keras_model_n_outputs(model);
     struct tensor inputs[SCHED_MAX_TENSORS], want[SCHED_MAX_TENSORS];
     const cJSON *tolerance = cJSON_GetObjectItemCaseSensitive(json, "tolerance");
-    int code = read_tensors(cJSON_GetObjectItemCaseSensitive(json, "inputs"), model, n_inputs, keras_model_input, arena,
-                            inputs, err);
+    int code = read_tensors(cJSON_GetObjectItemCaseSensitive(json, "inputs"), model, n_inputs,
+                            keras_model_input, arena, inputs, err);
     if (code == 0)
-        code = read_tensors(cJSON_GetObjectItemCaseSensitive(json, "outputs"), model, n_outputs, keras_model_output,
-                            arena, want, err);
+        code = read_tensors(cJSON_GetObjectItemCaseSensitive(json, "outputs"), model, n_outputs,
+                            keras_model_output, arena, want, err);
     if (code)
         return code;
     struct sched_memory *memory = sched_memory_new();
     if (!memory)
         return err_set(err, KD_ENOMEM, "out of memory");
-    struct sched_job job = {.inputs = inputs, .rows = n_inputs && inputs[0].shape.rank ? inputs[0].shape.dim[0] : 1};
+    struct sched_job job = {.inputs = inputs, .rows = 1};
+    if (n_inputs && inputs[0].shape.rank)
+        job.rows = inputs[0].shape.dim[0];
     struct sched_times times;
     sched_batch_run(keras_model_engine(model), memory, &job, 1, &times);
     code = job.code ? err_set(err, job.code, "%s", job.err.text) : 0;

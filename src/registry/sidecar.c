@@ -1,6 +1,6 @@
-/* sidecar: finds the file; keras/sidecar.c reads what is in it. A file beside the model belongs to the model, so it is
- * read without being asked for; a file that is there but can't be read fails the load instead of changing what the
- * model computes. */
+/* sidecar: finds the file; keras/sidecar.c reads what is in it. A file beside the model belongs to the
+ * model, so it is read without being asked for; a file that is there but can't be read fails the load
+ * instead of changing what the model computes. */
 #include "registry/sidecar.h"
 
 #include <stdlib.h>

@@ -8,8 +8,8 @@ struct err;
 #define REGISTRY_SIDECAR_SUFFIX ".kerasd.json"
 #define REGISTRY_SIDECAR_MAX_BYTES (16u << 20)
 
-/* Reads the configured file, or, if none is configured (""), the one beside the model if it is there: its path with
- * ".kerasd.json" appended. ret (initialised by the caller) stays without data if there is none. */
+/* Reads the configured file, or, if none is configured (""), the one beside the model if it is there: its
+ * path with ".kerasd.json" appended. ret (initialised by the caller) stays without data if there is none. */
 int registry_sidecar_read(const char *model_path, const char *configured, struct buf *ret, struct err *err);
 
 #endif

@@ -1,13 +1,14 @@
 /* Sources: from paths to models, versions and files.
  *
  *   path = FILE                     version 1
- *   path = DIR   DIR/3/model.h5     version 3: child directories whose names are numbers, as TensorFlow Serving has it
+ *   path = DIR   DIR/3/model.h5     version 3: directories with numbers as names, like TensorFlow Serving
  *                DIR/model.h5       version 1, if there are no numbers
  *   model_directory = DIR           DIR/NAME.h5, DIR/NAME/model.h5 and DIR/NAME/3/model.h5
  *
- * In a directory the model's file is model.h5 (or .keras, .hdf5), or else the only file with such a suffix. Names
- * that begin with a dot are never looked at: copy to ".tmp", then rename. Which of the versions are wanted is the
- * policy's choice. A symbolic link is followed, so a link that is moved is a changed file (Kubernetes does that). */
+ * In a directory the model's file is model.h5 (or .keras, .hdf5), or else the only file with such a suffix.
+ * Names that begin with a dot are never looked at: copy to ".tmp", then rename. Which of the versions are
+ * wanted is the policy's choice. A symbolic link is followed, so a link that is moved is a changed file
+ * (Kubernetes does that). */
 #include "registry/source.h"
 
 #include <dirent.h>
@@ -152,8 +153,8 @@ static bool is_directory(const char *path)
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-/* The model's file among the names of a directory. NULL with *ret_error if there is none or more than one; *ret_error
- * stays NULL if the directory simply holds no model file. */
+/* The model's file among the names of a directory. NULL with *ret_error if there is none or more than one;
+ * *ret_error stays NULL if the directory simply holds no model file. */
 static const char *model_file(struct arena *arena, const char *directory, const struct listing *names,
                               const char **ret_error)
 {
@@ -167,7 +168,7 @@ static const char *model_file(struct arena *arena, const char *directory, const 
         if (str_equal(stem, "model"))
             return arena_printf(arena, "%s/%s", directory, name);
         if (only)
-            *ret_error = arena_printf(arena, "holds both '%s' and '%s': name the right one model.h5", only, name);
+            *ret_error = arena_printf(arena, "holds '%s' and '%s': name the right one model.h5", only, name);
         only = name;
     }
     return only && !*ret_error ? arena_printf(arena, "%s/%s", directory, only) : NULL;
@@ -236,8 +237,8 @@ static void cut_versions(struct registry_source *source)
     *link = NULL;
 }
 
-static void look_into_version(struct registry_sources *sources, struct registry_source *source, int64_t number,
-                              const char *directory)
+static void look_into_version(struct registry_sources *sources, struct registry_source *source,
+                              int64_t number, const char *directory)
 {
     struct listing names;
     const char *error = list(sources, directory, &names), *path = NULL;
@@ -249,7 +250,8 @@ static void look_into_version(struct registry_sources *sources, struct registry_
 }
 
 /* False if the directory holds neither versions nor a model file. */
-static bool look_into_model(struct registry_sources *sources, struct registry_source *source, const char *directory)
+static bool look_into_model(struct registry_sources *sources, struct registry_source *source,
+                            const char *directory)
 {
     struct listing names;
     bool numbered = false;
@@ -280,8 +282,8 @@ static struct registry_source *find_source(const struct registry_sources *source
     return NULL;
 }
 
-static struct registry_source *new_source(struct registry_sources *sources, const char *name, struct conf_model *conf,
-                                          bool found)
+static struct registry_source *new_source(struct registry_sources *sources, const char *name,
+                                          struct conf_model *conf, bool found)
 {
     struct registry_source *source = arena_alloc(sources->arena, sizeof(*source));
     if (!source || !(source->name = arena_strdup(sources->arena, name)))
@@ -326,7 +328,8 @@ static int add_configured(struct registry_sources *sources, struct conf_model *c
 
 /* ---- directories of models ---- */
 
-static bool add_found(struct registry_sources *sources, struct conf *conf, const char *path, const char *entry)
+static bool add_found(struct registry_sources *sources, struct conf *conf, const char *path,
+                      const char *entry)
 {
     char stem[256];
     bool directory = is_directory(path);
@@ -358,7 +361,8 @@ static void look_into_directory(struct registry_sources *sources, struct conf *c
     for (size_t i = 0; i < names.n && !error; i++) {
         const char *path = arena_printf(sources->arena, "%s/%s", directory, names.names[i]);
         if ((int64_t)sources->n_models >= conf->max_models) {
-            sources->error = arena_printf(sources->arena, "model_directory %s: more than max_models = %lld models",
+            sources->error = arena_printf(sources->arena,
+                                          "model_directory %s: more than max_models = %lld models",
                                           directory, (long long)conf->max_models);
             return;
         }
@@ -380,8 +384,8 @@ int registry_sources_find(struct conf *conf, struct registry_sources **ret, stru
     sources->arena = arena;
     int code = 0;
     if ((int64_t)conf->n_models > conf->max_models)
-        code = err_set(err, KD_ETOOBIG, "%zu models are configured, more than max_models = %lld", conf->n_models,
-                       (long long)conf->max_models);
+        code = err_set(err, KD_ETOOBIG, "%zu models are configured, more than max_models = %lld",
+                       conf->n_models, (long long)conf->max_models);
     for (size_t i = 0; i < conf->n_models && code == 0; i++)
         code = add_configured(sources, conf->models[i], err);
     for (size_t i = 0; i < conf->model_directory.n && code == 0; i++)

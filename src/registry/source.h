@@ -39,7 +39,7 @@ struct registry_sources {
     struct registry_directory *directories; /* where changes show */
     bool remote; /* some lie where the kernel does not tell of changes */
     size_t n_models;
-    const char *error; /* a model_directory cannot be read, or there are too many models: nothing found there is removed */
+    const char *error; /* a model_directory cannot be read, or holds too many: nothing is removed then */
 };
 
 int registry_sources_find(struct conf *conf, struct registry_sources **ret, struct err *err);

@@ -1,9 +1,9 @@
 /* Statistics of a version: counted once, printed under every name that dashboards know.
  *
- * A finished request adds to one block of cells; the batch sizes are the scheduler's cells. From these two come the
- * statistics answer and all Prometheus families of a model, also those with TensorFlow Serving's and Triton's names.
- * Numbers start at zero when a version is loaded, as both of them have it; the loads are counted per name for the
- * life of the process (loader.c). */
+ * A finished request adds to one block of cells; the batch sizes are the scheduler's cells. From these two
+ * come the statistics answer and all Prometheus families of a model, also those with TensorFlow Serving's
+ * and Triton's names. Numbers start at zero when a version is loaded, as both of them have it; the loads
+ * are counted per name for the life of the process (loader.c). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +51,8 @@ static size_t protocol_index(const char *protocol)
 void registry_record(struct registry_version *version, const struct registry_sample *sample)
 {
     struct metrics_cells *cells = version->cells;
-    const int64_t times[N_STAGES] = {sample->decode_ns, sample->queue_ns, sample->compute_ns, sample->encode_ns};
+    const int64_t times[N_STAGES] = {sample->decode_ns, sample->queue_ns, sample->compute_ns,
+                                     sample->encode_ns};
     metrics_add(cells, CELL_REQUESTS + protocol_index(sample->protocol) * N_OUTCOMES + sample->outcome, 1);
     metrics_add(cells, CELL_BYTES_IN, sample->bytes_in);
     metrics_add(cells, CELL_BYTES_OUT, sample->bytes_out);
@@ -63,7 +64,8 @@ void registry_record(struct registry_version *version, const struct registry_sam
     metrics_add(cells, CELL_ROWS, (uint64_t)sample->rows);
     metrics_observe(cells, CELL_TOTAL, METRICS_BUCKETS_LATENCY, (uint64_t)sample->total_ns);
     for (size_t i = 0; i < N_STAGES; i++)
-        metrics_observe(cells, CELL_STAGES + i * METRICS_HISTOGRAM_CELLS, METRICS_BUCKETS_LATENCY, (uint64_t)times[i]);
+        metrics_observe(cells, CELL_STAGES + i * METRICS_HISTOGRAM_CELLS, METRICS_BUCKETS_LATENCY,
+                        (uint64_t)times[i]);
     metrics_observe(cells, CELL_TFS_TOTAL, METRICS_BUCKETS_TFS, (uint64_t)sample->total_ns);
     metrics_observe(cells, CELL_TFS_RUN, METRICS_BUCKETS_TFS, (uint64_t)sample->compute_ns);
     __atomic_store_n(&version->last_ms, clock_wall_ns() / 1000000, __ATOMIC_RELAXED);
@@ -85,7 +87,8 @@ static uint64_t failures(const struct registry_version *version)
            outcome_count(version, REGISTRY_FAILED);
 }
 
-static uint64_t histogram_sum(const struct registry_version *version, enum metrics_buckets buckets, size_t first)
+static uint64_t histogram_sum(const struct registry_version *version, enum metrics_buckets buckets,
+                              size_t first)
 {
     return metrics_sum(version->cells, first + metrics_bucket_count(buckets) + 1);
 }
@@ -106,10 +109,12 @@ static void read_batches(const struct registry_version *version, struct registry
         uint64_t count = metrics_sum(cells, cell);
         if (count == 0)
             continue;
+        uint64_t input_ns = metrics_sum(cells, cell + 1), infer_ns = metrics_sum(cells, cell + 2);
+        uint64_t output_ns = metrics_sum(cells, cell + 3);
         ret->batch[ret->n_batch].batch_size = INT64_C(1) << i;
-        ret->batch[ret->n_batch].compute_input = (struct registry_duration){count, metrics_sum(cells, cell + 1)};
-        ret->batch[ret->n_batch].compute_infer = (struct registry_duration){count, metrics_sum(cells, cell + 2)};
-        ret->batch[ret->n_batch].compute_output = (struct registry_duration){count, metrics_sum(cells, cell + 3)};
+        ret->batch[ret->n_batch].compute_input = (struct registry_duration){count, input_ns};
+        ret->batch[ret->n_batch].compute_infer = (struct registry_duration){count, infer_ns};
+        ret->batch[ret->n_batch].compute_output = (struct registry_duration){count, output_ns};
         ret->n_batch++;
     }
 }
@@ -156,7 +161,8 @@ static void print_stages(struct buf *ret, enum metrics_id id, const struct regis
 {
     for (size_t stage = 0; stage < N_STAGES; stage++) {
         const char *all[] = {labels[0], labels[1], stages[stage]};
-        metrics_print_histogram(ret, id, all, status->loaded->cells, CELL_STAGES + stage * METRICS_HISTOGRAM_CELLS);
+        metrics_print_histogram(ret, id, all, status->loaded->cells,
+                                CELL_STAGES + stage * METRICS_HISTOGRAM_CELLS);
     }
 }
 
@@ -235,8 +241,8 @@ static void print_nv_failure(struct buf *ret, enum metrics_id id, const struct r
 {
     static const char *const reasons[] = {"BACKEND", "CANCELED", "OTHER", "REJECTED"};
     const struct registry_version *version = status->loaded;
-    const uint64_t values[] = {outcome_count(version, REGISTRY_FAILED), 0, 0,
-                               outcome_count(version, REGISTRY_REJECTED) + outcome_count(version, REGISTRY_DEADLINE)};
+    uint64_t late = outcome_count(version, REGISTRY_REJECTED) + outcome_count(version, REGISTRY_DEADLINE);
+    const uint64_t values[] = {outcome_count(version, REGISTRY_FAILED), 0, 0, late};
     for (size_t i = 0; i < KD_COUNT(reasons); i++) {
         const char *all[] = {labels[0], reasons[i], labels[1]};
         metrics_print_value(ret, id, all, values[i]);
@@ -287,9 +293,11 @@ static void print_states(struct buf *ret, const struct registry_snapshot *snapsh
 }
 
 /* TensorFlow Serving's families have no version: those of a name are added up. */
-static void print_tfs_counts(struct buf *ret, const struct registry_snapshot *snapshot, enum metrics_id id, bool rows)
+static void print_tfs_counts(struct buf *ret, const struct registry_snapshot *snapshot, enum metrics_id id,
+                             bool rows)
 {
-    static const char *const codes[N_OUTCOMES] = {"OK", "INVALID_ARGUMENT", "UNAVAILABLE", "DEADLINE_EXCEEDED",
+    static const char *const codes[N_OUTCOMES] = {"OK", "INVALID_ARGUMENT", "UNAVAILABLE",
+                                                  "DEADLINE_EXCEEDED",
                                                   "INTERNAL"};
     metrics_print_family(ret, id);
     for (size_t i = 0; i < snapshot->n;) {
@@ -315,7 +323,8 @@ static void print_tfs_latency(struct buf *ret, const struct registry_snapshot *s
     metrics_print_family(ret, id);
     for (size_t i = 0; i < snapshot->n; i++) {
         const struct registry_status *status = &snapshot->items[i];
-        const char *labels[] = {status->model, "Predict", id == METRIC_TFS_REQUEST_LATENCY ? "REST" : "kerasd"};
+        const char *labels[] = {status->model, "Predict",
+                                id == METRIC_TFS_REQUEST_LATENCY ? "REST" : "kerasd"};
         if (status->current && status->loaded)
             metrics_print_histogram(ret, id, labels, status->loaded->cells, first);
     }

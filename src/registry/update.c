@@ -1,8 +1,9 @@
 /* Update: brings the models to what the sources hold.
  *
- * Look, compare, act: each version that is wanted and new or changed is loaded beside what serves, published on
- * success, reported on failure; what is no longer wanted goes when something wanted serves. Nothing that serves is
- * ever taken away because a load failed, a path could not be read, or a single file vanished:
+ * Look, compare, act: each version that is wanted and new or changed is loaded beside what serves,
+ * published on success, reported on failure; what is no longer wanted goes when something wanted serves.
+ * Nothing that serves is ever taken away because a load failed, a path could not be read, or a single file
+ * vanished:
  *
  *   what happened                        what serves              what the status says
  *   file changed, loads                  the new one              AVAILABLE
@@ -12,9 +13,9 @@
  *   version or model gone from a         nothing (after it was    UNLOADING, END
  *   directory                            missing for a while)
  *
- * A failed file is not tried again until it changes, except for failures that may pass by themselves (memory,
- * time): a few times, at growing intervals. In an automatic look a file that was written a moment ago is left alone
- * until it has settled; commands do not wait. */
+ * A failed file is not tried again until it changes, except for failures that may pass by themselves
+ * (memory, time): a few times, at growing intervals. In an automatic look a file that was written a moment
+ * ago is left alone until it has settled; commands do not wait. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,11 +65,12 @@ static void note_failure(struct update *update, const char *model, int code, con
 /* ---- one version ---- */
 
 /* The slot keeps what it serves. Said once: a file that stays broken is not news. */
-static void fail(struct update *update, const struct registry_model *model, struct registry_slot *slot, int code,
-                 const char *text)
+static void fail(struct update *update, const struct registry_model *model, struct registry_slot *slot,
+                 int code, const char *text)
 {
     bool news = slot->code != code || !str_equal(slot->error, text);
-    registry_slot_report(update->registry, slot, slot->loaded ? REGISTRY_AVAILABLE : REGISTRY_END, code, text);
+    registry_slot_report(update->registry, slot, slot->loaded ? REGISTRY_AVAILABLE : REGISTRY_END, code,
+                         text);
     note_failure(update, model->name, code, text);
     if (news)
         log_err(slot->loaded ? "model version could not be loaded, the one before serves on"
@@ -99,7 +101,8 @@ static void load(struct update *update, struct registry_model *model, struct reg
         registry_slot_report(registry, slot, REGISTRY_LOADING, 0, NULL);
     log_info("loading model", LOG_STR("model", model->name), LOG_INT("version", slot->number),
              LOG_STR("path", from->path));
-    int code = registry_version_build(registry, source->conf, model->name, slot->number, from->path, &version, &err);
+    int code = registry_version_build(registry, source->conf, model->name, slot->number, from->path, &version,
+                                      &err);
     count_load(model->name, code == 0);
     if (code) {
         plan_retry(registry, slot, code);
@@ -122,15 +125,16 @@ static bool is_settling(struct update *update, const struct registry_source_vers
 {
     struct registry *registry = update->registry;
     int64_t settled_ns = from->file.mtime_ns + registry->conf->settle_time * MS;
-    if (!update->automatic || settled_ns <= update->wall_ns || from->file.mtime_ns > update->wall_ns + SECOND ||
+    if (!update->automatic || settled_ns <= update->wall_ns ||
+        from->file.mtime_ns > update->wall_ns + SECOND ||
         registry_watch_moved(registry->watch, from->path))
         return false;
     look_by(registry, update->now_ns + (settled_ns - update->wall_ns));
     return true;
 }
 
-static void update_version(struct update *update, struct registry_model *model, const struct registry_source *source,
-                           const struct registry_source_version *from)
+static void update_version(struct update *update, struct registry_model *model,
+                           const struct registry_source *source, const struct registry_source_version *from)
 {
     struct registry_slot *slot;
     struct err err;
@@ -236,7 +240,7 @@ static void update_model(struct update *update, const struct registry_source *so
         return;
     }
     model->wanted = true;
-    registry_model_set(registry, model, source->found, !source->found && source->conf->required);
+    registry_model_require(registry, model, !source->found && source->conf->required);
     if (model->unloaded)
         return;
     if (source->error) {
@@ -267,7 +271,7 @@ static void remove_unwanted(struct update *update)
         bool busy = false;
         if (model->wanted)
             continue;
-        registry_model_set(registry, model, model->found, false);
+        registry_model_require(registry, model, false);
         for (size_t k = 0; k < model->n_slots; k++) {
             struct registry_slot *slot = &model->slots[k];
             slot->wanted = false;
@@ -307,7 +311,8 @@ static void update_all(struct update *update, const struct registry_sources *sou
             model->wanted = true;
     }
     if (sources->error) {
-        log_err("a directory of models cannot be read, what it held serves on", LOG_STR("error", sources->error));
+        log_err("a directory of models cannot be read, what it held serves on",
+                LOG_STR("error", sources->error));
         if (update->code == 0)
             update->code = err_set(update->err, KD_EIO, "%s", sources->error);
     } else if (!only) {
@@ -334,7 +339,8 @@ int registry_update(struct registry *registry, const char *only, bool force, boo
     while (only && named && !str_equal(named->name, only))
         named = named->next;
     if (only && !named)
-        update.code = err_set(err, KD_ENOTFOUND, "no model '%s' is configured, and no model_directory holds one", only);
+        update.code = err_set(err, KD_ENOTFOUND,
+                              "no model '%s' is configured, and no model_directory holds one", only);
     else
         update_all(&update, sources, only);
     set_next_look(registry, sources);

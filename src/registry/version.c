@@ -1,9 +1,10 @@
 /* Version: from a model file to something that can serve, and back to nothing.
  *
- *   memory check ─► jailed child reads the file ─► image ─► Keras graph ─► engine ─► queue ─► warm-up ─► self-test
+ *   memory check ─► jailed child reads the file ─► image ─► Keras ─► engine ─► queue ─► warm-up ─► self-test
  *
- * All of it happens beside what serves now. Whatever fails, fails here, before anybody can ask for the version, and
- * takes everything down again; the error says which step, and the registry decides what goes on serving. */
+ * All of it happens beside what serves now. Whatever fails, fails here, before anybody can ask for the
+ * version, and takes everything down again; the error says which step, and the registry decides what goes
+ * on serving. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,8 +111,8 @@ static int read_classes(struct registry_version *version, const struct conf_mode
 
 /* ---- the model ---- */
 
-/* The status is for clients, who have no business with paths: what stands before it ("'PATH': ") goes, and so do
- * directories in the rest. The log has the path. */
+/* The status is for clients, who have no business with paths: what stands before it ("'PATH': ") goes, and
+ * so do directories in the rest. The log has the path. */
 static void hide_path(struct err *err, const char *path)
 {
     char prefix[4096], *place;
@@ -125,7 +126,8 @@ static void hide_path(struct err *err, const char *path)
         memmove(place, place + directory, strlen(place + directory) + 1);
 }
 
-static int load_image(struct registry_version *version, const struct conf *conf, const char *path, struct err *err)
+static int load_image(struct registry_version *version, const struct conf *conf, const char *path,
+                      struct err *err)
 {
     struct registry_file file;
     struct load_options options = {
@@ -168,8 +170,8 @@ static int build_keras(struct registry_version *version, const struct conf_model
     return code;
 }
 
-static int make_queue(struct registry_version *version, struct sched_pool *pool, const struct conf_model *conf,
-                      struct err *err)
+static int make_queue(struct registry_version *version, struct sched_pool *pool,
+                      const struct conf_model *conf, struct err *err)
 {
     struct sched_limits limits = {
         .max_rows = conf->max_batch,
@@ -183,7 +185,8 @@ static int make_queue(struct registry_version *version, struct sched_pool *pool,
 /* ---- warm-up ---- */
 
 /* Zeros (empty strings) for every input. *ret_inputs is NULL if a size besides the batch is not known. */
-static int zero_inputs(const struct engine *engine, struct arena *arena, struct tensor **ret_inputs, struct err *err)
+static int zero_inputs(const struct engine *engine, struct arena *arena, struct tensor **ret_inputs,
+                       struct err *err)
 {
     size_t n = engine_n_inputs(engine), total = 0;
     struct tensor *inputs = arena_calloc(arena, n + 1, sizeof(*inputs));
@@ -231,8 +234,8 @@ static int warm_up(const struct registry_version *version, struct err *err)
 
 /* ---- all together ---- */
 
-static int test_version(const struct registry_version *version, const struct conf_model *conf, const char *path,
-                        struct err *err)
+static int test_version(const struct registry_version *version, const struct conf_model *conf,
+                        const char *path, struct err *err)
 {
     char found[4096];
     int code = conf->warmup ? warm_up(version, err) : 0;
@@ -258,14 +261,15 @@ static int name_outputs(struct registry_version *version, const struct conf_mode
         version->outputs[i] = *keras_model_output(version->keras, i);
         if (!keras3)
             continue;
-        snprintf(version->output_names[i], sizeof(version->output_names[i]), "output_%u", (unsigned)i % 1000000);
+        snprintf(version->output_names[i], sizeof(version->output_names[i]), "output_%u",
+                 (unsigned)i % 1000000);
         version->outputs[i].name = version->output_names[i];
     }
     return 0;
 }
 
-int registry_version_build(struct registry *registry, const struct conf_model *conf, const char *model, int64_t number,
-                           const char *path, struct registry_version **ret, struct err *err)
+int registry_version_build(struct registry *registry, const struct conf_model *conf, const char *model,
+                           int64_t number, const char *path, struct registry_version **ret, struct err *err)
 {
     int64_t start = clock_now_ns();
     struct registry_version *version = calloc(1, sizeof(*version));
@@ -343,7 +347,8 @@ int64_t registry_version_max_batch(const struct registry_version *version)
     return sched_queue_max_rows(version->queue);
 }
 
-const struct keras_signature_tensor *registry_version_outputs(const struct registry_version *version, size_t *ret_n)
+const struct keras_signature_tensor *registry_version_outputs(const struct registry_version *version,
+                                                              size_t *ret_n)
 {
     *ret_n = version->n_outputs;
     return version->outputs;

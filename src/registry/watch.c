@@ -1,8 +1,9 @@
 /* Watch: inotify on the directories where models lie.
  *
- * Events only say "look again"; what is there is found by looking (source.c), so a lost or merged event costs
- * nothing but time. The one thing that only an event can tell is that a file came by rename: then it is complete and
- * need not be waited for. Those paths are remembered, in a bounded list, until the next look has used them. */
+ * Events only say "look again"; what is there is found by looking (source.c), so a lost or merged event
+ * costs nothing but time. The one thing that only an event can tell is that a file came by rename: then it
+ * is complete and need not be waited for. Those paths are remembered, in a bounded list, until the next
+ * look has used them. */
 #include "registry/watch.h"
 
 #include <limits.h>
@@ -108,7 +109,8 @@ static bool want(struct registry_watch *watch, const char *path, bool *complete)
     return true;
 }
 
-bool registry_watch_update(struct registry_watch *watch, const struct registry_sources *sources, bool *ret_complete)
+bool registry_watch_update(struct registry_watch *watch, const struct registry_sources *sources,
+                           bool *ret_complete)
 {
     bool fresh = false;
     *ret_complete = true;

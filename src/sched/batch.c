@@ -1,14 +1,16 @@
 /* Batch: rows of several jobs copied together, computed, and copied apart.
  *
- * A job that runs alone is computed straight from the submitter's inputs into the job's room, without a copy. Only
- * joined jobs go through the thread's own buffers. A job with many rows is computed in parts of whole rows, each
- * from and to its own place in the job's inputs and outputs, by as many threads as have time.
+ * A job that runs alone is computed straight from the submitter's inputs into the job's room, without a
+ * copy. Only joined jobs go through the thread's own buffers. A job with many rows is computed in parts of
+ * whole rows, each from and to its own place in the job's inputs and outputs, by as many threads as have
+ * time.
  *
- * Rows do not depend on each other in a batchable engine (the engine says so), which is what makes all three the
- * same. If a joined batch fails for its data (an id outside an Embedding), each job is run on its own, so that
- * one request cannot fail its neighbours.
+ * Rows do not depend on each other in a batchable engine (the engine says so), which is what makes all
+ * three the same. If a joined batch fails for its data (an id outside an Embedding), each job is run on its
+ * own, so that one request cannot fail its neighbours.
  *
- * String outputs point into memory that the next run overwrites; they are always copied into the job's room. */
+ * String outputs point into memory that the next run overwrites; they are always copied into the job's room.
+ */
 #include "sched/batch.h"
 
 #include <stdlib.h>
@@ -75,8 +77,8 @@ static int grow(void **data, size_t *room, size_t bytes, struct err *err)
     return 0;
 }
 
-int sched_batch_plan(struct engine *engine, const struct sched_job *job, int64_t rows, struct engine_plan **ret,
-                     struct err *err)
+int sched_batch_plan(struct engine *engine, const struct sched_job *job, int64_t rows,
+                     struct engine_plan **ret, struct err *err)
 {
     struct shape shapes[SCHED_MAX_TENSORS];
     size_t n = engine_n_inputs(engine);
@@ -127,8 +129,8 @@ static int make_room(const struct engine *engine, const struct engine_plan *plan
 {
     struct tensor outputs[SCHED_MAX_TENSORS];
     size_t offsets[SCHED_MAX_TENSORS], n = engine_n_outputs(engine), bytes, total;
-    int code = lay_out(engine, plan, rows, size_align(n * sizeof(struct tensor), ALIGNMENT), outputs, offsets, &bytes,
-                       err);
+    int code = lay_out(engine, plan, rows, size_align(n * sizeof(struct tensor), ALIGNMENT), outputs, offsets,
+                       &bytes, err);
     if (code)
         return code;
     if (!size_add(bytes, extra, &total))
@@ -151,7 +153,8 @@ static int make_room(const struct engine *engine, const struct engine_plan *plan
 
 static size_t row_bytes(const struct tensor *tensor)
 {
-    return (size_t)shape_product(&tensor->shape, 1, tensor->shape.rank) * storage_size(dtype_storage(tensor->dtype));
+    size_t elements = (size_t)shape_product(&tensor->shape, 1, tensor->shape.rank);
+    return elements * storage_size(dtype_storage(tensor->dtype));
 }
 
 /* The view of rows [from, to) of a tensor. */
@@ -218,8 +221,8 @@ static int copy_apart(struct engine *engine, const struct engine_plan *plan, con
 }
 
 /* Runs into the thread's memory; `start` bytes of it are in use. */
-static int run_in_memory(struct engine *engine, struct engine_plan *plan, struct sched_memory *memory, size_t start,
-                         const struct tensor *inputs, struct tensor *outputs, struct err *err)
+static int run_in_memory(struct engine *engine, struct engine_plan *plan, struct sched_memory *memory,
+                         size_t start, const struct tensor *inputs, struct tensor *outputs, struct err *err)
 {
     size_t offsets[SCHED_MAX_TENSORS], bytes;
     int code = lay_out(engine, plan, 0, start, outputs, offsets, &bytes, err);
@@ -303,8 +306,8 @@ static int copy_together(struct engine *engine, const struct engine_plan *plan, 
     return 0;
 }
 
-static int run_joined(struct engine *engine, struct sched_memory *memory, struct sched_job *jobs, int64_t rows,
-                      struct sched_times *ret_times, struct err *err)
+static int run_joined(struct engine *engine, struct sched_memory *memory, struct sched_job *jobs,
+                      int64_t rows, struct sched_times *ret_times, struct err *err)
 {
     struct tensor inputs[SCHED_MAX_TENSORS], outputs[SCHED_MAX_TENSORS];
     struct engine_plan *plan;
@@ -357,8 +360,8 @@ int sched_batch_prepare_parts(struct engine *engine, struct sched_job *job, stru
     return code;
 }
 
-int sched_batch_run_part(struct engine *engine, struct sched_memory *memory, const struct sched_job *job, int64_t from,
-                         int64_t to, struct sched_times *ret_times, struct err *err)
+int sched_batch_run_part(struct engine *engine, struct sched_memory *memory, const struct sched_job *job,
+                         int64_t from, int64_t to, struct sched_times *ret_times, struct err *err)
 {
     struct tensor inputs[SCHED_MAX_TENSORS], outputs[SCHED_MAX_TENSORS];
     struct engine_plan *plan;

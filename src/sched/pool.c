@@ -8,9 +8,10 @@
  *                     │                              └─ one job, many rows: parts list ─► several workers
  *                     └─ deadline passed: the timer thread takes it out ─► done with KD_ETIMEOUT
  *
- * Every accepted job is answered exactly once: by the worker that ran it (the one that ended its last part), by
- * the timer, or by the stop. After the answer neither job nor queue is touched: the submitter may free both.
- * Cheap jobs never get here: sched_try_inline runs them in the submitter's thread, with memory of that thread. */
+ * Every accepted job is answered exactly once: by the worker that ran it (the one that ended its last
+ * part), by the timer, or by the stop. After the answer neither job nor queue is touched: the submitter may
+ * free both. Cheap jobs never get here: sched_try_inline runs them in the submitter's thread, with memory
+ * of that thread. */
 #include "sched/pool.h"
 
 #include <pthread.h>
@@ -196,7 +197,8 @@ static void make_ready(struct sched_pool *pool, struct sched_queue *queue)
     pool->ready_end = &queue->next_ready;
 }
 
-static int accept_job(struct sched_pool *pool, struct sched_queue *queue, struct sched_job *job, struct err *err)
+static int accept_job(struct sched_pool *pool, struct sched_queue *queue, struct sched_job *job,
+                      struct err *err)
 {
     if (pool->stopping)
         return err_set(err, KD_EUNAVAILABLE, "the server is stopping");
@@ -224,10 +226,12 @@ int sched_submit(struct sched_queue *queue, struct sched_job *job, struct err *e
     struct sched_pool *pool = queue->pool;
     size_t total = 0, bytes;
     for (size_t i = 0; i < queue->line.n_inputs; i++)
-        if (!tensor_bytes(job->inputs[i].dtype, &job->inputs[i].shape, &bytes) || !size_add(total, bytes, &total))
+        if (!tensor_bytes(job->inputs[i].dtype, &job->inputs[i].shape, &bytes) ||
+            !size_add(total, bytes, &total))
             return err_set(err, KD_EINVAL, "the inputs' shapes are not known");
     if (total > pool->options.max_bytes)
-        return err_set(err, KD_ETOOBIG, "the inputs take %zu bytes, more than the %zu that may wait in queues",
+        return err_set(err, KD_ETOOBIG,
+                       "the inputs take %zu bytes, more than the %zu that may wait in queues",
                        total, pool->options.max_bytes);
     job->bytes = total;
     job->queue = queue;
@@ -338,7 +342,8 @@ static int64_t part_rows(const struct sched_queue *queue, const struct sched_job
 }
 
 /* Makes room and puts the job where all workers take parts of it. */
-static void begin_parts(struct sched_pool *pool, struct sched_queue *queue, struct sched_job *job, int64_t rows)
+static void begin_parts(struct sched_pool *pool, struct sched_queue *queue, struct sched_job *job,
+                        int64_t rows)
 {
     job->part_rows = rows;
     job->next_row = 0;
@@ -607,7 +612,8 @@ int sched_queue_new(struct sched_pool *pool, struct engine *engine, const struct
                     struct sched_queue **ret, struct err *err)
 {
     if (engine_n_inputs(engine) > SCHED_MAX_TENSORS || engine_n_outputs(engine) > SCHED_MAX_TENSORS)
-        return err_set(err, KD_EUNSUPPORTED, "the model has %zu inputs and %zu outputs; at most %d of each are served",
+        return err_set(err, KD_EUNSUPPORTED,
+                       "the model has %zu inputs and %zu outputs; at most %d of each are served",
                        engine_n_inputs(engine), engine_n_outputs(engine), SCHED_MAX_TENSORS);
     struct sched_queue *queue = calloc(1, sizeof(*queue));
     if (!queue || !(queue->cells = metrics_cells_new(SCHED_N_CELLS))) {

@@ -25,7 +25,8 @@ struct sched_pool_options {
 int sched_pool_new(const struct sched_pool_options *options, struct sched_pool **ret, struct err *err);
 /* Waits until no job waits or runs, at most until deadline_ns; true if so. Jobs may still come. */
 bool sched_pool_drain(struct sched_pool *pool, int64_t deadline_ns);
-/* Refuses new jobs, answers those that wait with KD_EUNAVAILABLE, lets the running ones end, ends the threads. */
+/* Refuses new jobs, answers those that wait with KD_EUNAVAILABLE, lets the running ones end, ends the
+ * threads. */
 void sched_pool_stop(struct sched_pool *pool);
 /* Stops if need be. All queues must have been freed. Accepts NULL. */
 void sched_pool_free(struct sched_pool *pool);

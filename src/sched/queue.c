@@ -1,13 +1,13 @@
 /* Queue policy: a job at the head is always the next to run, and others ride along where they fit.
  *
- * Batches form by themselves: while all workers are busy jobs pile up, and the worker that becomes free takes
- * what is there. A delay (off by default) only matters for models that gain much from full batches. Because the
- * head is always taken, a job that fits nobody cannot starve; because jobs behind it are passed over and not
- * moved, their order stays. A higher priority goes first and may starve the lower one until its deadlines: that
- * is what the client asked for.
+ * Batches form by themselves: while all workers are busy jobs pile up, and the worker that becomes free
+ * takes what is there. A delay (off by default) only matters for models that gain much from full batches.
+ * Because the head is always taken, a job that fits nobody cannot starve; because jobs behind it are passed
+ * over and not moved, their order stays. A higher priority goes first and may starve the lower one until
+ * its deadlines: that is what the client asked for.
  *
- * With other workers idle the jobs are shared out instead of joined: two workers with half a batch each are done
- * sooner than one with a whole one. */
+ * With other workers idle the jobs are shared out instead of joined: two workers with half a batch each are
+ * done sooner than one with a whole one. */
 #include "sched/queue.h"
 
 #include "base/assert.h"
@@ -29,7 +29,8 @@ static void count(struct sched_line *line, size_t n_jobs)
 int sched_line_push(struct sched_line *line, struct sched_job *job, int64_t now, struct err *err)
 {
     if (line->n_jobs >= line->limits.max_jobs)
-        return err_set(err, KD_EUNAVAILABLE, "the queue of this model is full: %zu requests wait", line->n_jobs);
+        return err_set(err, KD_EUNAVAILABLE, "the queue of this model is full: %zu requests wait",
+                       line->n_jobs);
     size_t priority = job->priority > 0 ? 0 : job->priority == 0 ? 1 : 2;
     job->submitted_ns = now;
     job->next = NULL;
@@ -141,7 +142,8 @@ static void take_job(struct sched_line *line, struct taking *taking, size_t prio
     taking->bytes += job->bytes;
 }
 
-static void take_dead(struct sched_line *line, struct taking *taking, size_t priority, struct sched_job **link)
+static void take_dead(struct sched_line *line, struct taking *taking, size_t priority,
+                      struct sched_job **link)
 {
     struct sched_job *job = unlink_job(line, priority, link);
     *taking->dead_end = job;
@@ -182,15 +184,15 @@ static const struct sched_job *first_alive(struct sched_line *line, struct takin
 /* Rows that wait, counted up to a full batch. */
 static int64_t waiting_rows(const struct sched_line *line)
 {
-    int64_t rows = 0;
+    int64_t rows = 0, most = line->limits.max_rows;
     for (size_t i = 0; i < SCHED_PRIORITIES; i++)
-        for (const struct sched_job *job = line->head[i]; job && rows < line->limits.max_rows; job = job->next)
+        for (const struct sched_job *job = line->head[i]; job && rows < most; job = job->next)
             rows += job->rows;
     return rows;
 }
 
-struct sched_job *sched_line_take(struct sched_line *line, int64_t now, size_t idle, struct sched_job **ret_dead,
-                                  int64_t *ret_wait_ns)
+struct sched_job *sched_line_take(struct sched_line *line, int64_t now, size_t idle,
+                                  struct sched_job **ret_dead, int64_t *ret_wait_ns)
 {
     struct taking taking = {.dead_end = ret_dead};
     taking.end = &taking.batch;

@@ -33,11 +33,12 @@ void sched_line_init(struct sched_line *line, const struct sched_limits *limits,
 int sched_line_push(struct sched_line *line, struct sched_job *job, int64_t now, struct err *err);
 
 /* Takes what to run next: the first job, and behind it those that may ride with it (equal shapes but for
- * dimension 0) up to the limits. Jobs are shared with `idle` other workers that wait for work: of n jobs no more
- * than n / (idle + 1), rounded up, are taken. Jobs that nobody waits for any more are skipped into *ret_dead.
- * Returns the list (linked by next), or NULL: nothing waits, or it may wait until *ret_wait_ns (0 otherwise). */
-struct sched_job *sched_line_take(struct sched_line *line, int64_t now, size_t idle, struct sched_job **ret_dead,
-                                  int64_t *ret_wait_ns);
+ * dimension 0) up to the limits. Jobs are shared with `idle` other workers that wait for work: of n jobs no
+ * more than n / (idle + 1), rounded up, are taken. Jobs that nobody waits for any more are skipped into
+ * *ret_dead. Returns the list (linked by next), or NULL: nothing waits, or it may wait until *ret_wait_ns
+ * (0 otherwise). */
+struct sched_job *sched_line_take(struct sched_line *line, int64_t now, size_t idle,
+                                  struct sched_job **ret_dead, int64_t *ret_wait_ns);
 
 /* Removes the jobs whose deadline has come and those that were dropped. Returns the list. */
 struct sched_job *sched_line_expire(struct sched_line *line, int64_t now);

@@ -60,7 +60,8 @@ static void test_values(void)
                               "model_directory = /a b\n"
                               "model_directory = /c\n"
                               "max_batch = 8\n"
-                              "[model one]\npath = /m/one.h5\nversions = specific 3 5\nlabels = stable:3 canary:5\n"
+                              "[model one]\npath = /m/one.h5\nversions = specific 3 5\n"
+                              "labels = stable:3 canary:5\n"
                               "[model t.wo]\npath = x\nmax_batch = 2\nversions = all\n"
                               "[server]\nworkers = 3\n");
     CU_ASSERT_PTR_NOT_NULL_FATAL(conf);
@@ -170,7 +171,8 @@ static void test_include(void)
 static void test_print(void)
 {
     struct buf first, second;
-    struct conf *conf = parse("model_directory = /x\nmodel_directory = /y\nmax_body = 65537\nidle_timeout = 1500ms\n"
+    struct conf *conf = parse("model_directory = /x\nmodel_directory = /y\n"
+                              "max_body = 65537\nidle_timeout = 1500ms\n"
                               "[model a]\npath = /a.h5\nlabels = x:1\nversions = specific 1 2\n");
     buf_init(&first, 1 << 20);
     buf_init(&second, 1 << 20);
@@ -201,7 +203,8 @@ static void test_sample(void)
     buf_init(&parsed, 1 << 20);
     conf_print_sample(&sample);
     CU_ASSERT_EQUAL_FATAL(fd_read_file(path, &file, &err), 0);
-    CU_ASSERT_STRING_EQUAL(sample.data, file.data); /* stale: kerasd check-config --sample > conf/kerasd.conf */
+    /* If it is stale: kerasd check-config --sample > conf/kerasd.conf */
+    CU_ASSERT_STRING_EQUAL(sample.data, file.data);
 
     struct conf *conf = parse("");
     conf_print(conf, &defaults);

@@ -53,7 +53,8 @@ static void test_buckets(void)
     buf_init(&text, 1 << 20);
     metrics_print_family(&text, METRIC_BATCH_ROWS);
     metrics_print_histogram(&text, METRIC_BATCH_ROWS, labels, cells, 0);
-#define ROWS_LE(bound) value_of(text.data, "kerasd_batch_rows_bucket{model=\"m\",version=\"1\",le=\"" bound "\"}")
+#define ROWS_LE(bound)                                                                                       \
+    value_of(text.data, "kerasd_batch_rows_bucket{model=\"m\",version=\"1\",le=\"" bound "\"}")
     CU_ASSERT_EQUAL(ROWS_LE("1"), 1);
     CU_ASSERT_EQUAL(ROWS_LE("2"), 2);
     CU_ASSERT_EQUAL(ROWS_LE("4"), 4);
@@ -81,12 +82,15 @@ static void test_series(void)
     buf_init(&text, 1 << 20);
     metrics_setup("1.0", "openblas", "zen4");
     metrics_print(&text);
-    CU_ASSERT_EQUAL(value_of(text.data, "kerasd_http_requests_total{method=\"GET\",route=\"/v1\",code=\"200\"}"), 5);
-    CU_ASSERT_EQUAL(value_of(text.data, "kerasd_http_requests_total{method=\"GET\",route=\"/v1\",code=\"404\"}"), 0);
+#define REQUESTS(code)                                                                                       \
+    value_of(text.data, "kerasd_http_requests_total{method=\"GET\",route=\"/v1\",code=\"" code "\"}")
+    CU_ASSERT_EQUAL(REQUESTS("200"), 5);
+    CU_ASSERT_EQUAL(REQUESTS("404"), 0);
     CU_ASSERT_EQUAL(value_of(text.data, "kerasd_http_requests_in_flight"), 2);
     CU_ASSERT_EQUAL(
         value_of(text.data, "kerasd_http_request_duration_seconds_sum{route=\"say \\\"\\\\\\n\"}"), 0.003);
-    CU_ASSERT_EQUAL(value_of(text.data, "kerasd_build_info{version=\"1.0\",blas=\"openblas\",cpu=\"zen4\"}"), 1);
+    CU_ASSERT_EQUAL(value_of(text.data, "kerasd_build_info{version=\"1.0\",blas=\"openblas\",cpu=\"zen4\"}"),
+                    1);
     CU_ASSERT_TRUE(value_of(text.data, "process_resident_memory_bytes") > 100000);
     CU_ASSERT_TRUE(value_of(text.data, "process_open_fds") >= 3);
     CU_ASSERT_TRUE(value_of(text.data, "process_cpu_seconds_total") > 0);
@@ -101,7 +105,8 @@ static void test_families(void)
     buf_init(&text, 1 << 20);
     metrics_print(&text);
     char family[200] = "", seen[8192] = " ";
-    for (char *save = NULL, *line = strtok_r(text.data, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+    for (char *save = NULL, *line = strtok_r(text.data, "\n", &save); line; line = strtok_r(NULL, "\n",
+                                                                                            &save)) {
         char name[200];
         if (sscanf(line, "# HELP %199s", name) == 1) {
             char spaced[220];

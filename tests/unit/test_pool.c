@@ -1,5 +1,5 @@
-/* Worker pool on real engines: every accepted job is answered exactly once, with its own rows' numbers, whether it ran
- * here, alone, joined or in parts; deadlines, refusals and the stop. */
+/* Worker pool on real engines: every accepted job is answered exactly once, with its own rows' numbers,
+ * whether it ran here, alone, joined or in parts; deadlines, refusals and the stop. */
 #include "sched/pool.h"
 
 #include <math.h>
@@ -56,7 +56,8 @@ static struct engine *lookup_engine(void)
     struct shape in = shape_of(2, -1, 1), t = shape_of(2, 3, 1);
     struct engine_graph *graph = engine_graph_new();
     engine_value ids = engine_input(graph, "ids", DTYPE_INT64, &in);
-    engine_output(graph, "y", engine_gather(graph, engine_constant(graph, DTYPE_FLOAT32, &t, table), ids, 0, 0,
+    engine_output(graph, "y", engine_gather(graph, engine_constant(graph, DTYPE_FLOAT32, &t, table), ids, 0,
+                                            0,
                                               ENGINE_BOUNDS_ERROR));
     return compile(graph);
 }
@@ -149,10 +150,13 @@ static struct sched_pool *pool;
 static struct sched_queue *queue;
 static struct engine *engine;
 
-static void set_up(struct engine *new_engine, int n_workers, int64_t inline_ns, int64_t max_rows, int64_t delay_ns)
+static void set_up(struct engine *new_engine, int n_workers, int64_t inline_ns, int64_t max_rows,
+                   int64_t delay_ns)
 {
-    struct sched_pool_options options = {.n_workers = n_workers, .max_bytes = 1 << 26, .inline_max_ns = inline_ns};
-    struct sched_limits limits = {.max_rows = max_rows, .delay_ns = delay_ns, .max_bytes = 1 << 20, .max_jobs = 4000};
+    struct sched_pool_options options = {.n_workers = n_workers, .max_bytes = 1 << 26,
+                                         .inline_max_ns = inline_ns};
+    struct sched_limits limits = {.max_rows = max_rows, .delay_ns = delay_ns, .max_bytes = 1 << 20,
+                                  .max_jobs = 4000};
     struct err err = {0};
     answers.n = 0;
     engine = new_engine;

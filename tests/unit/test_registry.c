@@ -1,5 +1,5 @@
-/* Registry on the real example model, through the real loader child: publishing, failing, versions, labels, watching,
- * draining, and predictions that go on while all of that happens. */
+/* Registry on the real example model, through the real loader child: publishing, failing, versions, labels,
+ * watching, draining, and predictions that go on while all of that happens. */
 #include "registry/registry.h"
 
 #include <cjson/cJSON.h>
@@ -285,7 +285,8 @@ static void test_versions(void)
     CU_ASSERT_EQUAL(reload(), 0);
     CU_ASSERT_EQUAL(number_of("m", REGISTRY_LATEST, NULL), 10);
     CU_ASSERT_EQUAL(number_of("m", 2, NULL), -1);
-    next_conf = conf_of("watch = off\n[model m]\npath = @/m\nversions = specific 1 2\nlabels = stable:1 canary:2\n");
+    next_conf = conf_of("watch = off\n[model m]\npath = @/m\nversions = specific 1 2\n"
+                        "labels = stable:1 canary:2\n");
     CU_ASSERT_EQUAL(reload(), 0);
     CU_ASSERT_EQUAL(number_of("m", REGISTRY_LATEST, NULL), 2);
     CU_ASSERT_EQUAL(number_of("m", 10, NULL), -1);
@@ -393,7 +394,8 @@ static void test_selftest(void)
     clear();
     for (int i = 0; i < 784; i++)
         n += snprintf(right + n, sizeof(right) - (size_t)n, "%s%.4f", i ? "," : "", digit[i]);
-    n += snprintf(right + n, sizeof(right) - (size_t)n, "]], \"tolerance\": 0.4, \"outputs\": [[0,0,0,1,0,0,0,0,0,0]]}");
+    n += snprintf(right + n, sizeof(right) - (size_t)n,
+                  "]], \"tolerance\": 0.4, \"outputs\": [[0,0,0,1,0,0,0,0,0,0]]}");
     memcpy(wrong, right, (size_t)n);
     memcpy(strstr(wrong, "[[0,0,0,1"), "[[0,0,1,0", 9);
     put_model("a.h5");
@@ -441,7 +443,8 @@ static void test_statistics(void)
     CU_ASSERT_EQUAL(reload(), 0);
     struct registry_version *version = get("a", REGISTRY_LATEST, NULL);
     struct registry_sample sample = {.outcome = REGISTRY_OK, .protocol = "v1", .rows = 8, .batch_rows = 8,
-                                     .decode_ns = 1000, .queue_ns = 2000, .compute_ns = 3000, .encode_ns = 4000,
+                                     .decode_ns = 1000, .queue_ns = 2000, .compute_ns = 3000,
+                                         .encode_ns = 4000,
                                      .total_ns = 12000, .bytes_in = 100, .bytes_out = 50};
     CU_ASSERT_EQUAL(predict(version), 3);
     registry_record(version, &sample);
@@ -470,10 +473,12 @@ static void test_statistics(void)
     registry_metrics(registry, &text);
     CU_ASSERT_PTR_NOT_NULL(strstr(text.data, "\nkerasd_inference_requests_total{model=\"a\",version=\"1\","
                                              "protocol=\"v1\",outcome=\"ok\"} 1\n"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(text.data, "\nkerasd_model_state{model=\"a\",version=\"1\",state=\"AVAILABLE\"} 1\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text.data, "\nkerasd_model_state{model=\"a\",version=\"1\","
+                                             "state=\"AVAILABLE\"} 1\n"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text.data, "\nnv_inference_count{model=\"a\",version=\"1\"} 8\n"));
     CU_ASSERT_PTR_NOT_NULL(
-        strstr(text.data, "\n:tensorflow:serving:request_count{model_name=\"a\",status=\"UNAVAILABLE\"} 1\n"));
+        strstr(text.data, "\n:tensorflow:serving:request_count{model_name=\"a\","
+                          "status=\"UNAVAILABLE\"} 1\n"));
     buf_done(&text);
     stop();
 }
@@ -505,7 +510,8 @@ static void test_reload_under_load(void)
     for (int i = 0; i < 2; i++)
         pthread_create(&threads[i], NULL, predict_always, &counts[i]);
     for (int i = 0; i < 20; i++)
-        CU_ASSERT_EQUAL(registry_run(registry, i % 4 ? REGISTRY_LOAD : REGISTRY_RELOAD_ALL, i % 4 ? "a" : NULL, &err), 0);
+        CU_ASSERT_EQUAL(registry_run(registry, i % 4 ? REGISTRY_LOAD : REGISTRY_RELOAD_ALL,
+                                     i % 4 ? "a" : NULL, &err), 0);
     __atomic_store_n(&over, true, __ATOMIC_RELAXED);
     for (int i = 0; i < 2; i++) {
         pthread_join(threads[i], NULL);
@@ -517,7 +523,8 @@ static void test_reload_under_load(void)
 static int set_up_all(void)
 {
     char path[512];
-    struct sched_pool_options options = {.n_workers = 1, .max_bytes = 1 << 26, .inline_max_ns = INT64_C(1000000000)};
+    struct sched_pool_options options = {.n_workers = 1, .max_bytes = 1 << 26,
+                                         .inline_max_ns = INT64_C(1000000000)};
     struct buf text;
     snprintf(path, sizeof(path), "%s/examples/digits.h5", getenv("KERASD_SRCDIR"));
     buf_init(&model_file, 1 << 24);
