@@ -121,6 +121,21 @@ int64_t engine_dim(const struct engine_graph *graph, engine_value value, int axi
     return i < 0 ? SHAPE_UNKNOWN : shape->dim[i];
 }
 
+int engine_known_elements(const struct engine_graph *graph, engine_value value, int64_t *ret, int max)
+{
+    const struct value *known = value == ENGINE_NONE ? NULL : graph_value(graph, value);
+    if (!known || dtype_storage(known->dtype) != STORAGE_I64 || known->shape.rank > 1)
+        return -1;
+    int64_t n = known->shape.rank ? known->shape.dim[0] : 1;
+    if (n == SHAPE_UNKNOWN || n > max)
+        return -1;
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t *elements = known->data ? known->data : known->partial;
+        ret[i] = elements ? elements[i] : ENGINE_NOT_KNOWN;
+    }
+    return (int)n;
+}
+
 const struct tensor *engine_constant_of(struct engine_graph *graph, engine_value value)
 {
     const struct value *known = graph_value(graph, value);

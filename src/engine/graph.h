@@ -41,6 +41,12 @@ int64_t engine_dim(const struct engine_graph *graph, engine_value value, int axi
 /* The constant's tensor, or NULL if the value is not a constant. Folds what it can first. */
 const struct tensor *engine_constant_of(struct engine_graph *graph, engine_value value);
 
+/* The elements of an integer value of rank 0 or 1, as far as they follow from constants and known sizes
+ * (tf.shape(x)[1] * 2); ENGINE_NOT_KNOWN for the others. Returns their number, -1 if the value is not of that
+ * kind, its length is not known or more than max. */
+#define ENGINE_NOT_KNOWN INT64_MIN
+int engine_known_elements(const struct engine_graph *graph, engine_value value, int64_t *ret, int max);
+
 /* ---- sources ---- */
 
 /* A model input; axis 0 (and others) may be unknown. Order of calls = order of inputs. */

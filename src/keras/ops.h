@@ -102,8 +102,9 @@ int ops_ints(struct ops_call *op, int i, int64_t *values, int max);
 int ops_axis(struct ops_call *op, int i, int rank, int64_t absent);
 /* An int, a list or None (all axes); not negative. Returns the count, 0 for all. */
 int ops_axes(struct ops_call *op, int i, int rank, int *axes);
-/* A shape, list of sizes or tensor: int64 value [rank]; `known` (SHAPE_MAX_RANK) takes the sizes that are
- * constants, SHAPE_UNKNOWN for the others. Returns the rank, -1 after a failure. */
+/* A shape, list of sizes or tensor: int64 value [rank]; `known` (room for SHAPE_MAX_RANK) takes the sizes
+ * that follow from constants and known sizes, ENGINE_NOT_KNOWN for the others. Returns the rank, -1 after a
+ * failure. */
 int ops_sizes(struct ops_call *op, int i, engine_value *ret, int64_t *known);
 /* Two operands brought to one dtype by the dialect's rule. */
 bool ops_pair(struct ops_call *op, int i, int j, engine_value *ret_x, engine_value *ret_y);

@@ -211,7 +211,7 @@ engine_value ops_constant(const struct keras_layer *layer, struct keras_call *ca
 
 /* ---- numbers ---- */
 
-/* The argument as a scalar: itself, or the value of a constant tensor. */
+/* The argument as a scalar: itself, or the value of a tensor that follows from constants and known sizes. */
 static bool scalar(struct ops_call *op, const struct keras_arg *arg, double *ret)
 {
     if (arg->kind == KERAS_ARG_LIST && arg->n_items == 1)
@@ -222,12 +222,14 @@ static bool scalar(struct ops_call *op, const struct keras_arg *arg, double *ret
         return *ret = arg->number, true;
     if (arg->kind != KERAS_ARG_TENSOR)
         return false;
+    int64_t known, n = 0;
+    if (engine_known_elements(op->graph, arg->tensor.value, &known, 1) == 1 && known != ENGINE_NOT_KNOWN)
+        return *ret = (double)known, true;
     const struct tensor *tensor = engine_constant_of(op->graph, arg->tensor.value);
-    int64_t n = 0;
-    if (!tensor || !shape_elements(&tensor->shape, &n) || n != 1 || tensor->dtype == DTYPE_STRING)
+    if (!tensor || !shape_elements(&tensor->shape, &n) || n != 1 ||
+        dtype_storage(tensor->dtype) != STORAGE_F32)
         return false;
-    bool is_float = dtype_storage(tensor->dtype) == STORAGE_F32;
-    *ret = is_float ? (double)tensor_f32(tensor)[0] : (double)tensor_i64(tensor)[0];
+    *ret = (double)tensor_f32(tensor)[0];
     return true;
 }
 
@@ -290,12 +292,14 @@ int ops_ints(struct ops_call *op, int i, int64_t *values, int max)
     double value;
     if (!arg)
         return -1;
-    const struct tensor *tensor =
-        arg->kind == KERAS_ARG_TENSOR ? engine_constant_of(op->graph, arg->tensor.value) : NULL;
-    if (tensor && dtype_storage(tensor->dtype) == STORAGE_I64 && tensor->shape.rank == 1 &&
-        tensor->shape.dim[0] <= max) {
-        memcpy(values, tensor->data, (size_t)tensor->shape.dim[0] * sizeof(*values));
-        return (int)tensor->shape.dim[0];
+    if (arg->kind == KERAS_ARG_TENSOR) {
+        int known = engine_known_elements(op->graph, arg->tensor.value, values, max);
+        for (int k = 0; k < known; k++)
+            if (values[k] == ENGINE_NOT_KNOWN)
+                known = -1;
+        if (known < 0)
+            fail_argument(op, i, "known when the model is loaded: a constant, or of sizes that are");
+        return known;
     }
     bool is_list = arg->kind == KERAS_ARG_LIST;
     size_t n = is_list ? arg->n_items : 1;
@@ -358,17 +362,8 @@ engine_value ops_tensor_float(struct ops_call *op, int i)
     return ops_to_float(op->graph, ops_tensor(op, i, DTYPE_INVALID));
 }
 
-/* The size that a rank-0 value has as a constant, else SHAPE_UNKNOWN. */
-static int64_t known_size(struct ops_call *op, const struct keras_arg *arg)
-{
-    double value;
-    return scalar(op, arg, &value) ? (int64_t)value : SHAPE_UNKNOWN - 1;
-}
-
 int ops_sizes(struct ops_call *op, int i, engine_value *ret, int64_t *known)
 {
-    const struct keras_arg *arg = op->arg[i];
-    int64_t values[SHAPE_MAX_RANK];
     engine_value sizes = ops_tensor(op, i, DTYPE_INT64);
     if (sizes == ENGINE_NONE)
         return -1;
@@ -380,15 +375,7 @@ int ops_sizes(struct ops_call *op, int i, engine_value *ret, int64_t *known)
         ops_fail(op, "a shape must be a list of at most %d sizes", SHAPE_MAX_RANK);
         return -1;
     }
-    const struct tensor *constant = engine_constant_of(op->graph, sizes);
-    for (int64_t k = 0; k < rank; k++) {
-        values[k] = SHAPE_UNKNOWN - 1;
-        if (constant)
-            values[k] = tensor_i64(constant)[k];
-        else if (arg->kind == KERAS_ARG_LIST)
-            values[k] = known_size(op, &arg->items[k]);
-    }
-    memcpy(known, values, (size_t)rank * sizeof(*values));
+    engine_known_elements(op->graph, sizes, known, SHAPE_MAX_RANK);
     *ret = sizes;
     return (int)rank;
 }

@@ -41,7 +41,7 @@ static bool is_ignored(const char *name)
                                         "out_idx",
                                         "use_cudnn_on_gpu",
                                         "explicit_paddings",
-                                        "validate_shape",
+                                        "validate_shape", "index_type",
                                         "num",
                                         "num_split",
                                         "data_format",

@@ -305,19 +305,42 @@ engine_value ops_split_at(struct ops_call *op)
 
 /* ---- repeating ---- */
 
-/* Sizes of x times the counts, int64 [rank], for counts that are tensors. */
+/* For counts that are tensors: each such axis gets an axis of its own in front, which is broadcast to the
+ * count; then both are joined. [a, b] tiled (n, 2) is [1, a, 2b] broadcast to [n, a, 2b], joined to [na, 2b].
+ */
 static engine_value tile_by_tensors(struct ops_call *op, engine_value x, engine_value counts,
                                     const int64_t *known)
 {
-    int rank = engine_rank(op->graph, x);
-    int64_t fixed[SHAPE_MAX_RANK];
+    struct engine_graph *graph = op->graph;
+    engine_value parts[2 * SHAPE_MAX_RANK];
+    int64_t fixed[SHAPE_MAX_RANK], spec[SHAPE_MAX_RANK];
+    int rank = engine_rank(graph, x), n = 0, n_free = 0;
     for (int i = 0; i < rank; i++) {
         fixed[i] = known[i] >= 0 ? known[i] : 1;
-        if (known[i] < 0 && engine_dim(op->graph, x, i) != 1)
-            return ops_fail(op, "a count that is a tensor is served for axes of size 1 only");
+        n_free += known[i] < 0;
     }
-    engine_value sizes = engine_binary(op->graph, BINARY_MULTIPLY, engine_shape_of(op->graph, x), counts);
-    return engine_broadcast_to(op->graph, engine_tile(op->graph, x, fixed), sizes);
+    if (rank + n_free > SHAPE_MAX_RANK)
+        return ops_fail(op, "too many counts that are tensors");
+    x = engine_tile(graph, x, fixed);
+    engine_value sizes = engine_shape_of(graph, x), wide = x;
+    for (int i = rank - 1; i >= 0; i--)
+        wide = known[i] >= 0 ? wide : engine_expand_dims(graph, wide, i);
+    for (int i = 0; i < rank; i++) {
+        if (known[i] < 0)
+            parts[n++] = engine_slice(graph, counts, 0, i, i + 1, 1);
+        parts[n++] = engine_slice(graph, sizes, 0, i, i + 1, 1);
+        spec[i] = known[i] >= 0 ? engine_dim(graph, x, i) : SHAPE_UNKNOWN;
+        spec[i] = spec[i] == SHAPE_UNKNOWN ? ENGINE_SAME_DIM(i) : spec[i];
+    }
+    wide = engine_broadcast_to(graph, wide, engine_concat(graph, parts, n, 0));
+    n = 0;
+    for (int i = 0; i < rank; i++) {
+        engine_value size = engine_slice(graph, sizes, 0, i, i + 1, 1);
+        engine_value count = engine_slice(graph, counts, 0, i, i + 1, 1);
+        parts[n++] = known[i] >= 0 ? size : engine_binary(graph, BINARY_MULTIPLY, size, count);
+    }
+    engine_value y = engine_reshape_to(graph, wide, engine_concat(graph, parts, n, 0));
+    return engine_reshape(graph, y, spec, rank);
 }
 
 engine_value ops_tile(struct ops_call *op)
