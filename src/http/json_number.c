@@ -18,6 +18,9 @@
 
 #define FAST_DIGITS 18
 #define FAST_EXPONENT 64
+/* Up to 18 digits with these exponents are normal numbers of float32, or zero. */
+#define SAFE_EXPONENT_MIN (-37)
+#define SAFE_EXPONENT_MAX 20
 
 static bool is_digit(char c)
 {
@@ -181,7 +184,7 @@ static inline const char *take_fraction(const char *at, ptrdiff_t n_digits, stru
 }
 
 /* Reads the number at `at`; returns the place behind it, or NULL if it is misspelt or not for the fast path. */
-static inline const char *take_number(const char *at, struct decimal *ret)
+static inline __attribute__((always_inline)) const char *take_number(const char *at, struct decimal *ret)
 {
     ret->negative = *at == '-';
     at += ret->negative;
@@ -233,7 +236,8 @@ static inline bool to_f32(const struct decimal *decimal, float *ret)
     uint32_t low = (uint32_t)bits & 0x1fffffffu;
     if (low - (0x10000000u - 8) <= 16)
         return false;
-    if (value > (double)FLT_MAX || (value < (double)FLT_MIN && decimal->mantissa))
+    bool maybe_extreme = decimal->exponent < SAFE_EXPONENT_MIN || decimal->exponent > SAFE_EXPONENT_MAX;
+    if (maybe_extreme && (value > (double)FLT_MAX || (value < (double)FLT_MIN && decimal->mantissa)))
         return false;
     *ret = (float)(decimal->negative ? -value : value);
     return true;

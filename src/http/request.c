@@ -19,7 +19,7 @@
 #include "http/route.h"
 #include "http/server.h"
 
-#define HEAD_MAX (64 * 1024)
+#define HEAD_MAX (24 * 1024)
 #define TEXT_MAX (1024 * 1024)
 #define ANSWER_MAX ((size_t)1 << 30)
 /* A body that nobody wants is read up to this size. */
