@@ -58,6 +58,7 @@ struct daemon {
     int done_fd; /* eventfd: the reload is over */
     struct registry_command reload;
     bool reloading;
+    bool reload_again; /* asked for while one was running, which may have looked too early */
     bool ready; /* atomic: the first load is over */
     bool stopping;
     int64_t drain_delay_ns, drain_timeout_ns; /* atomic */
@@ -195,8 +196,9 @@ static void on_reloaded(struct registry_command *command)
 static void begin_reload(struct daemon *daemon)
 {
     struct err err;
+    daemon->reload_again = daemon->reloading;
     if (daemon->reloading)
-        return; /* the one that runs was asked for a moment ago */
+        return;
     daemon->reload = (struct registry_command){.verb = REGISTRY_RELOAD_ALL, .done = on_reloaded};
     daemon->reloading = registry_submit(daemon->registry, &daemon->reload, &err) == 0;
 }
@@ -330,6 +332,8 @@ static int run(struct daemon *daemon)
         int code = reload_is_over(daemon) ? end_reload(daemon) : EXIT_OK;
         if (code != EXIT_OK)
             return code;
+        if (daemon->reload_again && !daemon->reloading)
+            begin_reload(daemon);
         int64_t now = clock_now_ns();
         if (now >= beat_ns) {
             beat_ns = now + watchdog_ns;

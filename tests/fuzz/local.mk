@@ -16,6 +16,14 @@ tests_fuzz_fuzz_image_SOURCES = tests/fuzz/fuzz_image.c tests/fuzz/fuzz.h $(FUZZ
 tests_fuzz_fuzz_image_CPPFLAGS = $(FUZZ_CPPFLAGS)
 tests_fuzz_fuzz_image_LDFLAGS = $(FUZZ_LINK)
 
+check_PROGRAMS += tests/fuzz/fuzz_conf
+tests_fuzz_fuzz_conf_SOURCES = tests/fuzz/fuzz_conf.c tests/fuzz/fuzz.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_conf_CPPFLAGS = $(FUZZ_CPPFLAGS)
+tests_fuzz_fuzz_conf_LDFLAGS = $(FUZZ_LINK)
+if !FUZZERS
+TESTS += tests/fuzz/fuzz_conf
+endif
+
 check_PROGRAMS += tests/fuzz/fuzz_h5
 dist_check_SCRIPTS += tests/fuzz/replay_h5.sh
 tests_fuzz_fuzz_h5_SOURCES = tests/fuzz/fuzz_h5.c tests/fuzz/fuzz.h $(FUZZ_MAIN)

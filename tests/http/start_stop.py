@@ -100,6 +100,13 @@ def hangup(directory):
         put(("[model a]\npath = %s\n[model b]\npath = %s\n" % (DIGITS, DIGITS)).encode(), config)
         daemon.process.send_signal(signal.SIGHUP)
         eventually(lambda: daemon.get("/v1/models/b")[0] == 200, "b did not come")
+        for i in range(20):  # none is lost, however close they come
+            put(("[model b]\npath = %s\nmax_queue_jobs = %d\n" % (DIGITS, i + 1)).encode(), config)
+            daemon.process.send_signal(signal.SIGHUP)
+        put(("[model a]\npath = %s\n[model b]\npath = %s\n[model c]\npath = %s\n" %
+             (DIGITS, DIGITS, DIGITS)).encode(), config)
+        daemon.process.send_signal(signal.SIGHUP)
+        eventually(lambda: daemon.get("/v1/models/c")[0] == 200, "the last one was lost")
         put(b"wrong\n", config)
         daemon.process.send_signal(signal.SIGHUP)
         eventually(lambda: "kerasd.conf:1: " in daemon.log(), "no complaint")
