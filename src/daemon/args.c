@@ -28,6 +28,7 @@ struct option {
 static const char *const switches[N_SWITCHES] = {
     [SWITCH_HELP] = "help", [SWITCH_VERSION] = "version", [SWITCH_JSON] = "json",
     [SWITCH_PLAN] = "plan", [SWITCH_PROFILE] = "profile", [SWITCH_SAMPLE] = "sample",
+    [SWITCH_MARKDOWN] = "markdown",
 };
 
 /* N_SWITCHES if it is none. */

@@ -95,7 +95,10 @@ int tools_layers(const struct args *args)
 {
     struct buf text;
     buf_init(&text, MAX_OUTPUT);
-    keras_print_layers(&text);
+    if (args->on[SWITCH_MARKDOWN])
+        keras_print_layers_markdown(&text);
+    else
+        keras_print_layers(&text);
     return tools_put(&text, stdout);
 }
 

@@ -58,5 +58,7 @@ size_t keras_obstacles(const struct image *image, const struct keras_options *op
 
 /* One line per class name: served, identity or refused with the reason. */
 void keras_print_layers(struct buf *ret);
+/* The same as the page docs/LAYERS.md. */
+void keras_print_layers_markdown(struct buf *ret);
 
 #endif

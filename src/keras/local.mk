@@ -25,6 +25,7 @@ libkerasd_a_SOURCES += \
 	src/keras/print.c \
 	src/keras/run.c \
 	src/keras/sequential.c \
+	src/keras/listing.c \
 	src/keras/table.c \
 	src/keras/topology.h \
 	src/keras/training.c \

@@ -5,7 +5,6 @@
  * same word. */
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/size.h"
 #include "base/str.h"
 #include "keras/keras.h"
@@ -54,13 +53,4 @@ const struct keras_class *keras_class_find(const char *class_name)
         if (str_starts(class_name, packages[i]))
             class = find_among(class_name + strlen(packages[i]), false);
     return class;
-}
-
-void keras_print_layers(struct buf *ret)
-{
-    static const char *const words[] = {"served", "identity", "refused"};
-    for (size_t i = 0; i < keras_n_classes; i++)
-        for (size_t j = 0; keras_classes[i]->names[j]; j++)
-            buf_printf(ret, "%-32s %-9s %s\n", keras_classes[i]->names[j], words[keras_classes[i]->support],
-                       keras_classes[i]->doc);
 }
