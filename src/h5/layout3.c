@@ -4,6 +4,7 @@
  *   /layers/lstm/cell/vars/0, ...         layers inside layers as groups inside groups
  *   /optimizer/vars/0, ...
  *
+ * The paths are of class names with numbers; newer versions keep the layer's own name as the attribute "name" of vars.
  * There are no lists: the tree itself says what is there, so it is walked, in the order of names, with a stack of
  * our own. Hard links can form circles: depth and number of groups are bounded. */
 #include <stdio.h>
@@ -12,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "h5/attribute.h"
 #include "h5/error.h"
 #include "h5/model.h"
 #include "h5/object.h"
@@ -97,6 +99,17 @@ static bool is_optimizer(const char *path)
     return strcmp(path, "optimizer") == 0 || strncmp(path, "optimizer/", 10) == 0;
 }
 
+static int describe_layer(struct walk *walk, hid_t vars, const char *path)
+{
+    const char *saved_name;
+    int code = h5_get_text(vars, "name", path, walk->model->arena, &saved_name, walk->err);
+    if (!code)
+        code = image_writer_layer(walk->model->writer, path, walk->err);
+    if (!code && saved_name)
+        code = image_writer_saved_name(walk->model->writer, saved_name, walk->err);
+    return code;
+}
+
 static int describe_vars(struct walk *walk, hid_t group, const char *path)
 {
     struct children children;
@@ -113,7 +126,7 @@ static int describe_vars(struct walk *walk, hid_t group, const char *path)
     if (!code)
         qsort(names, children.n, sizeof(*names), compare_names);
     if (!code && children.n > 0 && !optimizer)
-        code = image_writer_layer(walk->model->writer, path, walk->err);
+        code = describe_layer(walk, vars, path);
     for (size_t i = 0; i < children.n && !code; i++)
         code = h5_model_tensor(walk->model, section, vars, path, names[i],
                                optimizer ? H5_DATA_SCALARS : H5_DATA_ALL, walk->err);

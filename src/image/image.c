@@ -162,7 +162,7 @@ static int read_tensors(struct check *check, const cJSON *list, size_t *ret_n, c
 static int read_weights(struct check *check, const cJSON *item, struct image_layer *layer)
 {
     int code = copy_name(check, item, &layer->name);
-    if (code)
+    if (code || (code = copy_text(check, item, "saved_name", &layer->saved_name)))
         return code;
     code = read_tensors(check, cJSON_GetObjectItemCaseSensitive(item, "weights"), &layer->n_weights, &layer->weights);
     for (size_t i = 0; !code && i < layer->n_weights; i++)

@@ -21,6 +21,7 @@
  *   TENSOR = {"name": "dense_1/kernel:0", "dtype": "float32", "shape": [784, 128], "offset": N, "bytes": N}
  *   dtype is one of dtype_name(), data as in the file (float16 stays 2 bytes, ints keep their width).
  *   Tensors with data lie in the order in which the header lists them.
+ *   A layer may have a "saved_name": its own name, where "name" is a path.
  *   For "archive" and "weights" of the Keras 3 layout ("layout": "v3"), "layers" lists each group that
  *   has a "vars" group, name = its path ("layers/dense", "layers/lstm/cell"), weights named "0", "1", ...
  *
@@ -57,6 +58,7 @@ struct image_tensor {
 
 struct image_layer {
     const char *name;
+    const char *saved_name; /* Keras 3 layout: the layer's own name, which newer writers keep; else NULL */
     size_t n_weights;
     const struct image_tensor *weights;
 };

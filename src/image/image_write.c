@@ -38,7 +38,7 @@ struct list {
 
 struct layer {
     struct layer *next;
-    const char *name;
+    const char *name, *saved_name;
     struct list weights;
 };
 
@@ -148,6 +148,13 @@ int image_writer_layer(struct image_writer *writer, const char *name, struct err
     return 0;
 }
 
+int image_writer_saved_name(struct image_writer *writer, const char *saved_name, struct err *err)
+{
+    KD_ASSERT(writer->layer);
+    writer->layer->saved_name = arena_strdup(writer->arena, saved_name);
+    return writer->layer->saved_name ? 0 : no_memory(err);
+}
+
 static int index_add(struct image_writer *writer, struct entry *entry)
 {
     if (writer->n_tensors == writer->index_room) {
@@ -221,6 +228,10 @@ static void put_layers(const struct image_writer *writer, struct buf *json)
     for (const struct layer *layer = writer->layers; layer; layer = layer->next) {
         buf_puts(json, "{\"name\":");
         buf_json_string(json, layer->name, strlen(layer->name));
+        if (layer->saved_name) {
+            buf_puts(json, ",\"saved_name\":");
+            buf_json_string(json, layer->saved_name, strlen(layer->saved_name));
+        }
         buf_puts(json, ",\"weights\":");
         put_list(writer, &layer->weights, json);
         buf_puts(json, layer->next ? "},\n" : "}");
@@ -372,7 +383,8 @@ void image_writer_print(const struct image_writer *writer, struct buf *ret)
         if (writer->texts[i].data)
             buf_printf(ret, "%s: %s\n", text_keys[i], writer->texts[i].data);
     for (const struct layer *layer = writer->layers; layer; layer = layer->next) {
-        buf_printf(ret, "layer %s\n", layer->name);
+        buf_printf(ret, "layer %s%s%s%s\n", layer->name, layer->saved_name ? " (" : "",
+                   layer->saved_name ? layer->saved_name : "", layer->saved_name ? ")" : "");
         print_list(NULL, &layer->weights, ret);
     }
     for (int i = IMAGE_SECTION_LAYERS + 1; i < IMAGE_SECTION_COUNT; i++)

@@ -45,6 +45,8 @@ int image_writer_text(struct image_writer *writer, enum image_text which, const 
                       struct err *err);
 int image_writer_attribute(struct image_writer *writer, const char *name, struct err *err);
 int image_writer_layer(struct image_writer *writer, const char *name, struct err *err);
+/* The own name of the layer that was added last, where `name` is a path. */
+int image_writer_saved_name(struct image_writer *writer, const char *saved_name, struct err *err);
 /* with_data: the image gets the elements, at image_writer_data(*ret_index) once it is mapped; else only the
  * description. Sizes of the shape are known and not negative. */
 int image_writer_tensor(struct image_writer *writer, enum image_section section, const char *name,

@@ -43,6 +43,7 @@ static int write_model(bool finish)
     image_writer_attribute(writer, "author", NULL);
     size_t slot = add(writer, IMAGE_SECTION_OPTIMIZER, "iter", DTYPE_INT64, shape_of(0), true);
     image_writer_layer(writer, "a/b", NULL);
+    image_writer_saved_name(writer, "own", NULL);
     size_t kernel = add(writer, IMAGE_SECTION_LAYERS, "kernel:0", DTYPE_FLOAT32, shape_of(2, 3, 5), true);
     image_writer_layer(writer, "flatten", NULL);
     add(writer, IMAGE_SECTION_OPTIMIZER, "m", DTYPE_FLOAT32, shape_of(2, 1000, 1000), false);
@@ -69,6 +70,8 @@ static void check_model(const struct image_content *content)
     CU_ASSERT_PTR_NULL(content->backend);
     CU_ASSERT_EQUAL_FATAL(content->n_layers, 3);
     CU_ASSERT_STRING_EQUAL(content->layers[0].name, "a/b");
+    CU_ASSERT_STRING_EQUAL(content->layers[0].saved_name, "own");
+    CU_ASSERT_PTR_NULL(content->layers[1].saved_name);
     CU_ASSERT_EQUAL(content->layers[1].n_weights, 0);
     CU_ASSERT_EQUAL_FATAL(content->layers[2].n_weights, 2);
     const struct image_tensor *kernel = &content->layers[0].weights[0], *half = &content->layers[2].weights[0];

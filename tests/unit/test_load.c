@@ -222,6 +222,8 @@ static void check_layout3(const struct image *image)
     CU_ASSERT_EQUAL_FATAL(content->n_layers, KD_COUNT(layers));
     for (size_t i = 0; i < KD_COUNT(layers); i++)
         CU_ASSERT_STRING_EQUAL(content->layers[i].name, layers[i]);
+    CU_ASSERT_STRING_EQUAL(content->layers[1].saved_name, "my cell");
+    CU_ASSERT_PTR_NULL(content->layers[2].saved_name);
     check_counts(weight(image, "layers/dense", 1), 2, 4);
     check_counts(weight(image, "layers/lstm/cell", 2), 2, 6);
     for (int i = 0; i < 12; i++)

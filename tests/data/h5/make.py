@@ -118,6 +118,7 @@ def layout3(path):
     with h5py.File(path, "w") as file:
         for layer, count in (("layers/dense", 2), ("layers/lstm/cell", 3), ("layers/flatten", 0), ("optimizer", 2)):
             group = file.create_group(layer + "/vars")
+            group.attrs["name"] = "my " + layer.split("/")[-1]
             for i in range(count):
                 group.create_dataset(str(i), data=np.float32(i) if layer == "optimizer" and i == 0 else values(2, i + 1))
         group = file.create_group("layers/many/vars")
