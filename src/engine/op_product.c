@@ -6,15 +6,22 @@
 #include <string.h>
 
 #include "engine/window.h"
+#include "kernels/cpu.h"
 #include "kernels/gemm.h"
 
-/* Microseconds per multiply-add and per byte of weights that come from memory: a middling AVX-512 core. */
-#define COST_US_PER_MAC  (1.0 / 45e3)
-#define COST_US_PER_BYTE (1.0 / 20e3)
+/* Multiply-adds per microsecond by instruction set, and bytes of weights read per microsecond by where
+ * weights of that size lie: a middling core, measured with nothing else running. */
+static const double macs_per_us[KERNELS_ISA_COUNT] = {
+    [KERNELS_GENERIC] = 4e3, [KERNELS_AVX2] = 25e3, [KERNELS_AVX512] = 50e3};
+#define INNER_CACHE_BYTES (1 << 20)
+#define OUTER_CACHE_BYTES (32 << 20)
 
 double product_cost_us(double macs, double weight_bytes)
 {
-    double compute = macs * COST_US_PER_MAC, memory = weight_bytes * COST_US_PER_BYTE;
+    double speed = weight_bytes <= INNER_CACHE_BYTES   ? 100e3
+                   : weight_bytes <= OUTER_CACHE_BYTES ? 60e3
+                                                       : 20e3;
+    double compute = macs / macs_per_us[kernels_isa()], memory = weight_bytes / speed;
     return compute > memory ? compute : memory;
 }
 

@@ -33,12 +33,12 @@ static bool known_product(const struct shape *shape, int64_t *ret, int *unknown)
     return true;
 }
 
-/* Unknown sizes on both sides that are certainly the same one: axis i of the result is axis same[i] of x.
- * They cancel in the count of elements. */
+/* Sizes that are certainly the same on both sides (axis i of the result is axis same[i] of x) cancel in the
+ * count of elements: unknown ones, and zeros of an empty batch. */
 static void cancel(struct shape *x, struct shape *y, const int *same)
 {
     for (int i = 0; i < y->rank; i++)
-        if (same[i] >= 0 && y->dim[i] == SHAPE_UNKNOWN && x->dim[same[i]] == SHAPE_UNKNOWN)
+        if (same[i] >= 0 && y->dim[i] == x->dim[same[i]])
             y->dim[i] = x->dim[same[i]] = 1;
 }
 

@@ -74,8 +74,8 @@ int parts_rows(struct engine *engine, const struct shape *key, int64_t *ret, str
     int status = plan_for_rows(engine, key, 1, &one, err);
     if (status)
         return status;
-    int64_t rows = rows_per_part(engine, one);
-    *ret = rows < batch ? rows : 0;
+    int64_t most = rows_per_part(engine, one), n_parts = (batch - 1) / most + 1;
+    *ret = n_parts > 1 ? (batch - 1) / n_parts + 1 : 0; /* of about the same size */
     engine_plan_put(one);
     return 0;
 }

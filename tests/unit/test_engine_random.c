@@ -344,6 +344,18 @@ static void check_parts(const struct tensor *in, const struct tensor *all)
     engine_free(engine);
 }
 
+/* A batch of nothing is no reason to fall over. */
+static void check_empty(struct engine *engine)
+{
+    struct shape shape = DIMS(0, 9, 7, 3);
+    struct tensor in = case_random_input(&shape, 1), out[3] = {{0}};
+    CU_ASSERT_FATAL(case_outputs("no rows", engine, &in, out));
+    for (size_t i = 0; i < 3; i++)
+        CU_ASSERT_EQUAL(out[i].shape.dim[0], 0);
+    free(in.data);
+    free_all(out, 3);
+}
+
 static int run_graph(void)
 {
     static const struct shape shape = DIMS(3, 9, 7, 3);
@@ -361,6 +373,7 @@ static int run_graph(void)
     if (batchable) {
         check_rows(fused, &in, a);
         check_parts(&in, a);
+        check_empty(fused);
     }
     free(in.data);
     free_all(a, 3);
