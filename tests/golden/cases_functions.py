@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from cases_ops import logical, positive, unit
 
-ENVIRONMENTS = ["tf215", "keras3"]
+ENVIRONMENTS = ["tf215", "keras3", "tf23"]
 
 
 def holes(rng, shape, dtype):
@@ -25,6 +25,10 @@ def small_ints(rng, shape, dtype):
 
 
 def define(k, case):
+    if not k.is_k3():
+        sizes_as_values(k, case)
+    if k.family == "TF" and k.tf_version < (2, 4):
+        return
     groups = keras_3(k) if k.is_k3() else tensorflow(k)
     for name, specs, data, functions in groups:
         case("functions_" + name, lambda s=specs, f=functions: k.net(s, lambda *x: flat([one(*x) for one in f])),
@@ -33,6 +37,38 @@ def define(k, case):
 
 def flat(outputs):
     return [x for one in outputs for x in (one if isinstance(one, (list, tuple)) else [one])]
+
+
+def sizes_as_values(k, case):
+    """Graphs that compute with the sizes of their inputs."""
+    L = k.layers
+
+    def positions(x):
+        steps = tf.cast(tf.range(tf.shape(x)[1])[None, :, None], tf.float32)
+        return L.Dense(2)(x + steps * 0.1)
+
+    def class_token(x):
+        token = tf.tile(tf.zeros_like(x[:1, :1]) + 0.5, [tf.shape(x)[0], 1, 1])
+        return L.LSTM(3)(tf.concat([token, x], axis=1))
+
+    def flat_pixels(x):
+        return L.Dense(2)(tf.reshape(x, [tf.shape(x)[0], tf.shape(x)[1] * tf.shape(x)[2], 3]))
+
+    def variational():
+        x = L.Input(shape=(8,), name="x")
+        hidden = L.Dense(4, activation="relu")(x)
+        mean, spread = L.Dense(2)(hidden), L.Dense(2)(hidden)
+        y = L.Dense(8, activation="sigmoid")(mean)
+        model = k.model(x, y)
+        model.add_loss(tf.reduce_mean(tf.keras.losses.binary_crossentropy(x, y)) - 0.5 * tf.reduce_sum(
+            1 + spread - tf.square(mean) - tf.exp(spread)))
+        return model
+
+    case("sizes_positions", lambda: k.net([None, 4], positions), sizes=[(3,), (6,)])
+    case("sizes_class_token", lambda: k.net([None, 4], class_token), sizes=[(3,), (6,)], mixes_rows=True)
+    case("sizes_flat_pixels", lambda: k.net([None, None, 3], flat_pixels), sizes=[(3, 4), (2, 5)])
+    case("sizes_resize_like", lambda: k.net([[4, 4, 2], [8, 6, 2]], lambda x, y: tf.image.resize(x, tf.shape(y)[1:3]) + y))
+    case("loss_beside_the_outputs", variational)
 
 
 def keras_3(k):
