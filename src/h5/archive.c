@@ -20,7 +20,7 @@
 #include "h5/zip.h"
 #include "image/image_write.h"
 
-#define MAX_ASSET_BYTES ((uint64_t)1 << 30)
+#define MAX_ASSET_BYTES    ((uint64_t)1 << 30)
 #define MAX_METADATA_BYTES 65536
 
 struct asset {
@@ -60,8 +60,8 @@ static int copy_entry(struct h5_archive *archive, const struct h5_zip_entry *ent
 }
 
 /* A small text entry, NUL-terminated; *ret is NULL if there is none of this name. */
-static int read_text(struct h5_archive *archive, const char *name, size_t max_bytes, char **ret, size_t *ret_length,
-                     struct err *err)
+static int read_text(struct h5_archive *archive, const char *name, size_t max_bytes, char **ret,
+                     size_t *ret_length, struct err *err)
 {
     const struct h5_zip_entry *entry = h5_zip_find(&archive->zip, name);
     *ret = NULL;
@@ -89,7 +89,8 @@ static int describe_config(struct h5_archive *archive, struct image_writer *writ
     int code = read_text(archive, "config.json", H5_MAX_TEXT_BYTES, &text, &length, err);
     if (code)
         return code;
-    return text ? image_writer_text(writer, IMAGE_MODEL_CONFIG, text, length, err) : h5_refuse_zip(&archive->zip, err);
+    return text ? image_writer_text(writer, IMAGE_MODEL_CONFIG, text, length, err)
+                : h5_refuse_zip(&archive->zip, err);
 }
 
 /* One flat string is wanted from the metadata: a JSON parser would be too much for this side of the jail. */
@@ -106,8 +107,8 @@ static int describe_version(struct h5_archive *archive, struct image_writer *wri
     return code ? code : image_writer_text(writer, IMAGE_WEIGHTS_VERSION, version, strlen(version), err);
 }
 
-static int describe_asset(struct h5_archive *archive, const struct h5_zip_entry *entry, struct image_writer *writer,
-                          struct err *err)
+static int describe_asset(struct h5_archive *archive, const struct h5_zip_entry *entry,
+                          struct image_writer *writer, struct err *err)
 {
     struct asset *asset = arena_alloc(archive->arena, sizeof(*asset));
     if (!asset)
@@ -118,8 +119,8 @@ static int describe_asset(struct h5_archive *archive, const struct h5_zip_entry 
     asset->entry = entry;
     *archive->last_asset = asset;
     archive->last_asset = &asset->next;
-    return image_writer_tensor(writer, IMAGE_SECTION_ASSETS, entry->name, DTYPE_UINT8, &shape, true, &asset->index,
-                               err);
+    return image_writer_tensor(writer, IMAGE_SECTION_ASSETS, entry->name, DTYPE_UINT8, &shape, true,
+                               &asset->index, err);
 }
 
 static int describe(struct h5_archive *archive, struct image_writer *writer, struct err *err)
@@ -139,12 +140,15 @@ static int find_weights(struct h5_archive *archive, struct err *err)
 {
     const struct h5_zip_entry *entry = h5_zip_find(&archive->zip, "model.weights.h5");
     if (!entry && h5_zip_find(&archive->zip, "model.weights.json"))
-        return err_set(err, KD_EUNSUPPORTED, "this .keras archive has its weights in several parts (sharded): save "
-                                             "the model without max_shard_size");
+        return err_set(err, KD_EUNSUPPORTED,
+                       "this .keras archive has its weights in several parts (sharded): save "
+                       "the model without max_shard_size");
     if (!entry)
-        return err_set(err, KD_EFORMAT, "this .keras archive has a config.json but no model.weights.h5: save the "
-                                        "model again with model.save(\"model.keras\")");
-    return h5_zip_source(&archive->zip, entry, UINT64_MAX, &archive->weights, &archive->memory, &archive->mapped, err);
+        return err_set(err, KD_EFORMAT,
+                       "this .keras archive has a config.json but no model.weights.h5: save the "
+                       "model again with model.save(\"model.keras\")");
+    return h5_zip_source(&archive->zip, entry, UINT64_MAX, &archive->weights, &archive->memory,
+                         &archive->mapped, err);
 }
 
 int h5_archive_open(const struct h5_source *source, struct image_writer *writer, struct h5_archive **ret,

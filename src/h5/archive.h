@@ -9,7 +9,8 @@ struct h5_source;
 struct image_writer;
 struct h5_archive;
 
-/* Reads the table of contents and the texts, and finds the weights. source is borrowed until h5_archive_free. */
+/* Reads the table of contents and the texts, and finds the weights. source is borrowed until h5_archive_free.
+ */
 int h5_archive_open(const struct h5_source *source, struct image_writer *writer, struct h5_archive **ret,
                     struct err *err);
 void h5_archive_free(struct h5_archive *archive); /* accepts NULL */

@@ -1,8 +1,9 @@
-/* attribute: strings were written as fixed or variable length, scalar or list, ASCII or UTF-8, padded with NUL or
- * spaces, by age of Keras and h5py; all become NUL-terminated bytes here.
+/* attribute: strings were written as fixed or variable length, scalar or list, ASCII or UTF-8, padded with
+ * NUL or spaces, by age of Keras and h5py; all become NUL-terminated bytes here.
  *
- * Two traps. An empty list reaches the file as a list of float64 with no elements: a list without elements is empty
- * whatever its type. And a list over 64 KiB does not fit into an object's header: Keras splits it into NAME0, NAME1,
+ * Two traps. An empty list reaches the file as a list of float64 with no elements: a list without elements is
+ * empty whatever its type. And a list over 64 KiB does not fit into an object's header: Keras splits it into
+ * NAME0, NAME1,
  * ... of nearly equal length.
  *
  * The memory type is always a copy of the file's: HDF5 has no conversion between character sets. */
@@ -33,8 +34,9 @@ static int no_memory(struct err *err)
 
 static int too_big(const struct reading *reading)
 {
-    return err_set(reading->err, KD_ETOOBIG, "attribute '%s' of '%s' is larger than any model's (limit %u bytes)",
-                   reading->name, reading->where, H5_MAX_TEXT_BYTES);
+    return err_set(reading->err, KD_ETOOBIG,
+                   "attribute '%s' of '%s' is larger than any model's (limit %u bytes)", reading->name,
+                   reading->where, H5_MAX_TEXT_BYTES);
 }
 
 static int open_reading(struct reading *reading, hid_t object)
@@ -135,8 +137,8 @@ static int read_items(struct reading *reading, const char **items)
     return code;
 }
 
-static int read_list(hid_t object, const char *name, const char *where, struct arena *arena, struct h5_names *ret,
-                     struct err *err)
+static int read_list(hid_t object, const char *name, const char *where, struct arena *arena,
+                     struct h5_names *ret, struct err *err)
 {
     struct reading reading = {.space = H5I_INVALID_HID,
                               .type = H5I_INVALID_HID,
@@ -170,7 +172,8 @@ int h5_get_text(hid_t object, const char *name, const char *where, struct arena 
     if (code)
         return code;
     if (names.n != 1)
-        return err_set(err, KD_EFORMAT, "attribute '%s' of '%s' holds %zu texts instead of one", name, where, names.n);
+        return err_set(err, KD_EFORMAT, "attribute '%s' of '%s' holds %zu texts instead of one", name, where,
+                       names.n);
     *ret = names.items[0];
     return 0;
 }
@@ -189,11 +192,12 @@ static int append(struct h5_names *all, const struct h5_names *part, struct aren
     return 0;
 }
 
-/* Parts hold 64 KiB each but may be empty in a hostile file: their number is bounded, for the copies above. */
+/* Parts hold 64 KiB each but may be empty in a hostile file: their number is bounded, for the copies above.
+ */
 #define MAX_PARTS 512
 
-static int read_parts(hid_t object, const char *name, const char *where, struct arena *arena, struct h5_names *ret,
-                      bool *ret_found, struct err *err)
+static int read_parts(hid_t object, const char *name, const char *where, struct arena *arena,
+                      struct h5_names *ret, bool *ret_found, struct err *err)
 {
     char part_name[64];
     struct h5_names all = {0}, part;

@@ -10,7 +10,7 @@ struct arena;
 struct err;
 
 #define H5_MAX_TEXT_BYTES (16u << 20) /* of one text, and of one list of names together */
-#define H5_MAX_NAMES 65536u
+#define H5_MAX_NAMES      65536u
 
 struct h5_names {
     size_t n;

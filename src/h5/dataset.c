@@ -1,10 +1,10 @@
-/* dataset: a dataset of a stranger's file may claim anything. Refused here: a rank or a size that overflows; elements
- * without stored data; a claim far beyond what is stored (a "shape bomb"); data in other files (external storage,
- * virtual datasets); filters other than HDF5's own lossless ones, since others are plug-ins; element types that no
- * Keras writes.
+/* dataset: a dataset of a stranger's file may claim anything. Refused here: a rank or a size that overflows;
+ * elements without stored data; a claim far beyond what is stored (a "shape bomb"); data in other files
+ * (external storage, virtual datasets); filters other than HDF5's own lossless ones, since others are
+ * plug-ins; element types that no Keras writes.
  *
- * Values keep the file's type and width; only the byte order is made little-endian. h5py has no bfloat16: Keras saves
- * it as an opaque type of two bytes. */
+ * Values keep the file's type and width; only the byte order is made little-endian. h5py has no bfloat16:
+ * Keras saves it as an opaque type of two bytes. */
 #include "h5/dataset.h"
 
 #include <string.h>
@@ -14,8 +14,8 @@
 #include "h5/error.h"
 #include "h5/object.h"
 
-#define BOMB_FLOOR ((uint64_t)64 << 20) /* smaller claims are harmless */
-#define BOMB_FACTOR 1024                /* deflate's own limit is about 1030 */
+#define BOMB_FLOOR  ((uint64_t)64 << 20) /* smaller claims are harmless */
+#define BOMB_FACTOR 1024                 /* deflate's own limit is about 1030 */
 
 int h5_is_bomb(uint64_t declared, uint64_t stored)
 {
@@ -92,13 +92,20 @@ static enum dtype type_of(hid_t type)
 static const char *class_word(hid_t type)
 {
     static const char *const words[] = {
-        [H5T_INTEGER] = "an odd integer type", [H5T_FLOAT] = "an odd float type", [H5T_TIME] = "times",
-        [H5T_STRING] = "strings",              [H5T_BITFIELD] = "bit fields",     [H5T_OPAQUE] = "opaque bytes",
-        [H5T_COMPOUND] = "compound values",    [H5T_REFERENCE] = "references",    [H5T_ENUM] = "an enumeration",
-        [H5T_VLEN] = "lists of varying length", [H5T_ARRAY] = "arrays",
+        [H5T_INTEGER] = "an odd integer type",
+        [H5T_FLOAT] = "an odd float type",
+        [H5T_TIME] = "times",
+        [H5T_STRING] = "strings",
+        [H5T_BITFIELD] = "bit fields",
+        [H5T_OPAQUE] = "opaque bytes",
+        [H5T_COMPOUND] = "compound values",
+        [H5T_REFERENCE] = "references",
+        [H5T_ENUM] = "an enumeration",
+        [H5T_VLEN] = "lists of varying length",
+        [H5T_ARRAY] = "arrays",
     };
-    H5T_class_t class = H5Tget_class(type);
-    return class >= 0 && (size_t)class < KD_COUNT(words) ? words[class] : "an unknown type";
+    int n = H5Tget_class(type);
+    return n >= 0 && (size_t)n < KD_COUNT(words) ? words[n] : "an unknown type";
 }
 
 static int read_type(struct h5_dataset *dataset, const char *name, struct err *err)
@@ -108,8 +115,9 @@ static int read_type(struct h5_dataset *dataset, const char *name, struct err *e
         return h5_fail(err, KD_EFORMAT, "the type of '%s' cannot be read", name);
     dataset->dtype = type_of(type);
     if (dataset->dtype == DTYPE_INVALID) {
-        err_set(err, KD_EUNSUPPORTED, "'%s' holds %s (%zu bytes each), which is no type of weights that Keras writes",
-                name, class_word(type), H5Tget_size(type));
+        err_set(err, KD_EUNSUPPORTED,
+                "'%s' holds %s (%zu bytes each), which is no type of weights that Keras writes", name,
+                class_word(type), H5Tget_size(type));
         H5Eclear2(H5E_DEFAULT);
         H5Tclose(type);
         return KD_EUNSUPPORTED;
@@ -157,7 +165,8 @@ static int read_shape(struct h5_dataset *dataset, const char *name, struct err *
     return code;
 }
 
-static int check_stored(const struct h5_dataset *dataset, H5D_layout_t layout, const char *name, struct err *err)
+static int check_stored(const struct h5_dataset *dataset, H5D_layout_t layout, const char *name,
+                        struct err *err)
 {
     char shape[SHAPE_TEXT_MAX];
     hsize_t stored = H5Dget_storage_size(dataset->id);
@@ -166,14 +175,15 @@ static int check_stored(const struct h5_dataset *dataset, H5D_layout_t layout, c
     shape_text(&dataset->shape, shape, sizeof(shape));
     if (stored == 0)
         return err_set(err, KD_EFORMAT,
-                       "'%s' %s has no stored data: the program that wrote the file did not finish", name, shape);
+                       "'%s' %s has no stored data: the program that wrote the file did not finish", name,
+                       shape);
     if (layout != H5D_CHUNKED && stored < dataset->bytes)
-        return err_set(err, KD_EFORMAT, "'%s' %s needs %zu bytes but stores %llu", name, shape, dataset->bytes,
-                       (unsigned long long)stored);
+        return err_set(err, KD_EFORMAT, "'%s' %s needs %zu bytes but stores %llu", name, shape,
+                       dataset->bytes, (unsigned long long)stored);
     if (h5_is_bomb(dataset->bytes, stored))
         return err_set(err, KD_ETOOBIG,
-                       "'%s' %s claims %zu bytes but stores %llu: such a shape bomb is not unpacked", name, shape,
-                       dataset->bytes, (unsigned long long)stored);
+                       "'%s' %s claims %zu bytes but stores %llu: such a shape bomb is not unpacked", name,
+                       shape, dataset->bytes, (unsigned long long)stored);
     return 0;
 }
 
@@ -188,8 +198,8 @@ static int check_filters(hid_t plist, const char *name, struct err *err)
         unsigned flags;
         size_t n_values = 0;
         char filter_name[64] = "";
-        H5Z_filter_t filter =
-            H5Pget_filter2(plist, (unsigned)i, &flags, &n_values, NULL, sizeof(filter_name), filter_name, NULL);
+        H5Z_filter_t filter = H5Pget_filter2(plist, (unsigned)i, &flags, &n_values, NULL, sizeof(filter_name),
+                                             filter_name, NULL);
         if (filter != H5Z_FILTER_DEFLATE && filter != H5Z_FILTER_SHUFFLE && filter != H5Z_FILTER_FLETCHER32)
             return err_set(err, KD_EUNSUPPORTED,
                            "'%s' is packed with the HDF5 filter %d (%.63s), and plug-ins are not loaded: "
@@ -203,14 +213,16 @@ static int check_layout(const struct h5_dataset *dataset, hid_t plist, const cha
 {
     H5D_layout_t layout = H5Pget_layout(plist);
     if (layout == H5D_VIRTUAL)
-        return err_set(err, KD_EUNSUPPORTED, "'%s' is a virtual dataset (its data is in other files): save the model "
-                                             "again, so that the file holds all its data",
+        return err_set(err, KD_EUNSUPPORTED,
+                       "'%s' is a virtual dataset (its data is in other files): save the model "
+                       "again, so that the file holds all its data",
                        name);
     if (layout != H5D_COMPACT && layout != H5D_CONTIGUOUS && layout != H5D_CHUNKED)
         return h5_fail(err, KD_EFORMAT, "the storage of '%s' is of an unknown kind", name);
     if (layout == H5D_CONTIGUOUS && H5Pget_external_count(plist) != 0)
-        return err_set(err, KD_EUNSUPPORTED, "'%s' has external storage (its data is in other files): save the model "
-                                             "again, so that the file holds all its data",
+        return err_set(err, KD_EUNSUPPORTED,
+                       "'%s' has external storage (its data is in other files): save the model "
+                       "again, so that the file holds all its data",
                        name);
     int code = check_filters(plist, name, err);
     return code ? code : check_stored(dataset, layout, name, err);

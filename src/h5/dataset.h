@@ -18,9 +18,11 @@ struct h5_dataset {
     size_t bytes; /* of the elements */
 };
 
-/* Opens the dataset at path, seen from group (whose path is `where`), and checks type, shape, layout, filters and
- * that the declared size is plausible beside the stored one. Errors: KD_EFORMAT, KD_EUNSUPPORTED, KD_ETOOBIG. */
-int h5_dataset_open(hid_t group, const char *path, const char *where, struct h5_dataset *ret, struct err *err);
+/* Opens the dataset at path, seen from group (whose path is `where`), and checks type, shape, layout, filters
+ * and that the declared size is plausible beside the stored one. Errors: KD_EFORMAT, KD_EUNSUPPORTED,
+ * KD_ETOOBIG. */
+int h5_dataset_open(hid_t group, const char *path, const char *where, struct h5_dataset *ret,
+                    struct err *err);
 /* All elements in C order, little-endian; room for dataset->bytes. */
 int h5_dataset_read(const struct h5_dataset *dataset, const char *name, void *data, struct err *err);
 void h5_dataset_close(struct h5_dataset *dataset);

@@ -1,5 +1,5 @@
-/* error: HDF5 collects a message per stack frame. The outer ones say "unable to open file" in ten ways; the innermost
- * says why ("truncated file: eof = ..."). That one is worth passing on, the rest is not. */
+/* error: HDF5 collects a message per stack frame. The outer ones say "unable to open file" in ten ways; the
+ * innermost says why ("truncated file: eof = ..."). That one is worth passing on, the rest is not. */
 #include "h5/error.h"
 
 #include <hdf5.h>

@@ -1,13 +1,15 @@
-/* jail: libhdf5 reads hostile files, so the process that runs it gives up everything but arithmetic on what it holds.
+/* jail: libhdf5 reads hostile files, so the process that runs it gives up everything but arithmetic on what
+ * it holds.
  *
- *   limits     memory, CPU time, file size, descriptors, core dumps; every descriptor beyond the known ones closed
- *   privilege  no new privileges, no capabilities, not traceable; dies with the daemon
- *   landlock   no file can be opened at all, no socket bound or connected, no signal sent outside
- *   seccomp    a short list of system calls; the rest ends the process with a message that names the call
+ *   limits     memory, CPU time, file size, descriptors, core dumps; every descriptor beyond the known ones
+ * closed privilege  no new privileges, no capabilities, not traceable; dies with the daemon landlock   no
+ * file can be opened at all, no socket bound or connected, no signal sent outside seccomp    a short list of
+ * system calls; the rest ends the process with a message that names the call
  *
- * The two last are closed before the first byte of the file is read. Landlock and seccomp overlap: either is enough
- * to keep the file from reaching other files, and old kernels or containers may lack one. Sanitizers and valgrind need
- * many more system calls and all of the address space: such runs are not jailed, and say so. */
+ * The two last are closed before the first byte of the file is read. Landlock and seccomp overlap: either is
+ * enough to keep the file from reaching other files, and old kernels or containers may lack one. Sanitizers
+ * and valgrind need many more system calls and all of the address space: such runs are not jailed, and say
+ * so. */
 #include "config.h"
 
 #include "h5/jail.h"
@@ -34,7 +36,7 @@
 #include "image/protocol.h"
 
 #define HEAP_BYTES ((rlim_t)1 << 30) /* HDF5 needs a few MB; what a hostile file can make it take */
-#define MAX_FD 8
+#define MAX_FD     8
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
@@ -96,12 +98,8 @@ int h5_jail_limit(const struct h5_limits *limits, int first_fd, struct err *err)
         int resource;
         rlim_t limit;
     } rows[] = {
-        {RLIMIT_CORE, 0},
-        {RLIMIT_CPU, limits->cpu_seconds},
-        {RLIMIT_FSIZE, limits->image_bytes},
-        {RLIMIT_NOFILE, MAX_FD},
-        {RLIMIT_AS, limits->memory_bytes},
-        {RLIMIT_DATA, HEAP_BYTES},
+        {RLIMIT_CORE, 0},        {RLIMIT_CPU, limits->cpu_seconds}, {RLIMIT_FSIZE, limits->image_bytes},
+        {RLIMIT_NOFILE, MAX_FD}, {RLIMIT_AS, limits->memory_bytes}, {RLIMIT_DATA, HEAP_BYTES},
     };
     if (find_tool())
         return 0;
@@ -120,8 +118,8 @@ int h5_jail_limit(const struct h5_limits *limits, int first_fd, struct err *err)
 
 /* Landlock: all rights are handled and none is granted. The numbers are the kernel's interface. */
 
-#define LANDLOCK_CREATE 444
-#define LANDLOCK_RESTRICT 446
+#define LANDLOCK_CREATE       444
+#define LANDLOCK_RESTRICT     446
 #define LANDLOCK_VERSION_FLAG 1u
 
 struct landlock_rights {
@@ -168,18 +166,20 @@ static void on_refusal(int signal_number, siginfo_t *info, void *context)
     char text[96];
     if (refusal_hook)
         refusal_hook();
-    int length = snprintf(text, sizeof(text), "the file made the loader try system call %d, which its jail refuses\n",
-                          info->si_syscall);
+    int length =
+        snprintf(text, sizeof(text), "the file made the loader try system call %d, which its jail refuses\n",
+                 info->si_syscall);
     if (length > 0 && write(refusal_fd, text, (size_t)length) < 0)
         _exit(CHILD_STATUS_JAIL);
     _exit(CHILD_STATUS_JAIL);
 }
 
 static const int allowed[] = {
-    SYS_read,          SYS_pread64,       SYS_write,         SYS_writev,         SYS_close,      SYS_ftruncate,   SYS_lseek,
-    SYS_munmap,        SYS_mremap,        SYS_madvise,       SYS_brk,        SYS_exit,        SYS_exit_group,
-    SYS_rt_sigreturn,  SYS_rt_sigprocmask, SYS_futex,        SYS_sched_yield, SYS_clock_gettime, SYS_gettimeofday,
-    SYS_getpid,        SYS_gettid,        SYS_getrandom,     SYS_restart_syscall,
+    SYS_read,      SYS_pread64,     SYS_write,           SYS_writev,       SYS_close,
+    SYS_ftruncate, SYS_lseek,       SYS_munmap,          SYS_mremap,       SYS_madvise,
+    SYS_brk,       SYS_exit,        SYS_exit_group,      SYS_rt_sigreturn, SYS_rt_sigprocmask,
+    SYS_futex,     SYS_sched_yield, SYS_clock_gettime,   SYS_gettimeofday, SYS_getpid,
+    SYS_gettid,    SYS_getrandom,   SYS_restart_syscall,
 #ifdef SYS_time
     SYS_time,
 #endif
@@ -216,8 +216,8 @@ static void put_rule(struct program *program, int call, uint32_t answer)
 }
 
 /* "If the call is this one, it depends on the low half of an argument." */
-static void put_condition(struct program *program, int call, int argument, uint16_t test, uint32_t value, uint32_t yes,
-                          uint32_t no)
+static void put_condition(struct program *program, int call, int argument, uint16_t test, uint32_t value,
+                          uint32_t yes, uint32_t no)
 {
     uint32_t at = (uint32_t)offsetof(struct seccomp_data, args) + 8 * (uint32_t)argument;
     put(program, BPF_JMP | BPF_JEQ | BPF_K, 0, 4, (uint32_t)call);

@@ -25,7 +25,8 @@ int h5_jail_close(int message_fd, struct buf *ret_parts, struct err *err);
 /* Called in the signal handler instead of ending the process with CHILD_STATUS_JAIL (NULL: end it). */
 void h5_jail_on_refusal(void (*hook)(void));
 
-/* Tries to break out of the closed jail and says how each try ended; returns the number of tries that succeeded. */
+/* Tries to break out of the closed jail and says how each try ended; returns the number of tries that
+ * succeeded. */
 int h5_jail_check(struct buf *ret);
 
 #endif

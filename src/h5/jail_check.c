@@ -1,5 +1,5 @@
-/* jail_check: a jail that was never tried is a hope. kerasd-load --check-jail closes it and then tries the ways out
- * that a hostile file would try. A try counts as refused if it fails or if the call is trapped. */
+/* jail_check: a jail that was never tried is a hope. kerasd-load --check-jail closes it and then tries the
+ * ways out that a hostile file would try. A try counts as refused if it fails or if the call is trapped. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -81,8 +81,9 @@ int h5_jail_check(struct buf *ret)
         const char *what;
         int (*run)(void);
     } tries[] = {
-        {"open a file", try_open},       {"create a file", try_create},  {"open a socket", try_socket},
-        {"start a process", try_fork},   {"run a program", try_exec},    {"signal the parent", try_signal},
+        {"open a file", try_open},       {"create a file", try_create},
+        {"open a socket", try_socket},   {"start a process", try_fork},
+        {"run a program", try_exec},     {"signal the parent", try_signal},
         {"trace the parent", try_trace}, {"map executable memory", try_code},
     };
     int n_escaped = 0;

@@ -4,9 +4,9 @@
  *              3   an empty memfd: the model image
  *              4   a pipe: one sentence if the file is refused
  *
- * It ends with 0 and a finished image, or with CHILD_STATUS_BASE plus the error's number and the sentence. Whatever else
- * happens to it (a crash, a hang) is the daemon's to explain. `kerasd-load --print FILE` does the same for a person
- * and shows what is in the file. */
+ * It ends with 0 and a finished image, or with CHILD_STATUS_BASE plus the error's number and the sentence.
+ * Whatever else happens to it (a crash, a hang) is the daemon's to explain. `kerasd-load --print FILE` does
+ * the same for a person and shows what is in the file. */
 #include "config.h"
 
 #include <errno.h>
@@ -31,8 +31,8 @@
 #include "h5/source.h"
 #include "image/protocol.h"
 
-#define FIRST_OTHER_FD (CHILD_MESSAGE_FD + 1)
-#define STATUS_USAGE 2
+#define FIRST_OTHER_FD  (CHILD_MESSAGE_FD + 1)
+#define STATUS_USAGE    2
 #define MAX_PRINT_BYTES (256u << 20)
 
 struct options {
@@ -98,7 +98,8 @@ static int open_for_person(const char *path, struct err *err)
     /* Out of the way of the three numbers first. */
     file = fcntl(file, F_DUPFD_CLOEXEC, FIRST_OTHER_FD);
     int image = fcntl(memfd_create("model", MFD_CLOEXEC), F_DUPFD_CLOEXEC, FIRST_OTHER_FD);
-    if (dup2(file, CHILD_FILE_FD) < 0 || dup2(image, CHILD_IMAGE_FD) < 0 || dup2(STDERR_FILENO, CHILD_MESSAGE_FD) < 0)
+    if (dup2(file, CHILD_FILE_FD) < 0 || dup2(image, CHILD_IMAGE_FD) < 0 ||
+        dup2(STDERR_FILENO, CHILD_MESSAGE_FD) < 0)
         return err_errno(err, errno, "cannot prepare the descriptors");
     return 0;
 }
@@ -125,7 +126,8 @@ static int probe(const struct options *options, const struct buf *parts)
     unsigned major, minor, release;
     H5get_libversion(&major, &minor, &release);
     buf_init(&text, 4096);
-    buf_printf(&text, "kerasd-load %s, HDF5 %u.%u.%u, jail: %s\n", PACKAGE_VERSION, major, minor, release, parts->data);
+    buf_printf(&text, "kerasd-load %s, HDF5 %u.%u.%u, jail: %s\n", PACKAGE_VERSION, major, minor, release,
+               parts->data);
     int n_escaped = options->check_jail ? h5_jail_check(&text) : 0;
     int failed = fd_write_full(STDOUT_FILENO, text.data, text.length);
     buf_done(&text);
@@ -145,7 +147,8 @@ static int run(const struct options *options, struct buf *parts, struct err *err
         return code;
     struct h5_source source = h5_source_fd(CHILD_FILE_FD, (uint64_t)st.st_size);
     buf_init(&text, MAX_PRINT_BYTES);
-    code = h5_read_file(&source, CHILD_IMAGE_FD, options->limits.image_bytes, options->print ? &text : NULL, err);
+    code = h5_read_file(&source, CHILD_IMAGE_FD, options->limits.image_bytes, options->print ? &text : NULL,
+                        err);
     if (!code && text.data && fd_write_full(STDOUT_FILENO, text.data, text.length))
         code = err_set(err, KD_EIO, "cannot write");
     buf_done(&text);
@@ -167,7 +170,8 @@ int main(int argc, char **argv)
     struct err err = {0};
     struct buf parts;
     int status;
-    if (parse_options(argc, argv, &options) || (!options.print && !options.probe && fcntl(CHILD_MESSAGE_FD, F_GETFD) < 0))
+    if (parse_options(argc, argv, &options) ||
+        (!options.print && !options.probe && fcntl(CHILD_MESSAGE_FD, F_GETFD) < 0))
         return fputs(usage, stderr), STATUS_USAGE;
     buf_init(&parts, 256);
     if (options.probe) {

@@ -4,9 +4,9 @@
  *   /layers/lstm/cell/vars/0, ...         layers inside layers as groups inside groups
  *   /optimizer/vars/0, ...
  *
- * The paths are of class names with numbers; newer versions keep the layer's own name as the attribute "name" of vars.
- * There are no lists: the tree itself says what is there, so it is walked, in the order of names, with a stack of
- * our own. Hard links can form circles: depth and number of groups are bounded. */
+ * The paths are of class names with numbers; newer versions keep the layer's own name as the attribute "name"
+ * of vars. There are no lists: the tree itself says what is there, so it is walked, in the order of names,
+ * with a stack of our own. Hard links can form circles: depth and number of groups are bounded. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +18,8 @@
 #include "h5/model.h"
 #include "h5/object.h"
 
-#define MAX_DEPTH 64
-#define MAX_GROUPS 100000u
+#define MAX_DEPTH    64
+#define MAX_GROUPS   100000u
 #define MAX_CHILDREN 65536u
 
 struct child {
@@ -70,8 +70,8 @@ static int list_children(struct walk *walk, hid_t group, const char *where, stru
     *ret = (struct children){.arena = walk->model->arena};
     ret->last = &ret->first;
     if (H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, NULL, add_child, ret) < 0)
-        return h5_fail(walk->err, KD_EFORMAT, "group '/%s' cannot be listed, or has more than %u members", where,
-                       MAX_CHILDREN);
+        return h5_fail(walk->err, KD_EFORMAT, "group '/%s' cannot be listed, or has more than %u members",
+                       where, MAX_CHILDREN);
     return 0;
 }
 
@@ -140,8 +140,9 @@ static int push(struct walk *walk, const char *parent, const char *name, int dep
     if (!todo || !(todo->path = arena_printf(walk->model->arena, "%s%s%s", parent, *parent ? "/" : "", name)))
         return no_memory(walk->err);
     if (depth > MAX_DEPTH)
-        return err_set(walk->err, KD_EFORMAT, "'/%.200s...' is nested deeper than %d groups: the file's links form a "
-                                              "circle, or it is hostile",
+        return err_set(walk->err, KD_EFORMAT,
+                       "'/%.200s...' is nested deeper than %d groups: the file's links form a "
+                       "circle, or it is hostile",
                        todo->path, MAX_DEPTH);
     if (walk->n_groups++ == MAX_GROUPS)
         return err_set(walk->err, KD_ETOOBIG, "the file has more than %u groups", MAX_GROUPS);

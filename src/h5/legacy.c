@@ -3,8 +3,8 @@
  *   ROOT             attribute layer_names: the layers in the model's order
  *   ROOT/<layer>     attribute weight_names: paths of datasets below this group, in the order of binding
  *
- * Names may contain slashes and then make groups of groups, so a layer's group may hold other layers: paths are taken
- * from the lists and never from what a group happens to contain. */
+ * Names may contain slashes and then make groups of groups, so a layer's group may hold other layers: paths
+ * are taken from the lists and never from what a group happens to contain. */
 #include <string.h>
 
 #include "base/err.h"
@@ -12,8 +12,8 @@
 #include "h5/model.h"
 #include "h5/object.h"
 
-static int describe_weights(struct h5_model *model, hid_t group, const char *where, enum image_section section,
-                            enum h5_data data, struct err *err)
+static int describe_weights(struct h5_model *model, hid_t group, const char *where,
+                            enum image_section section, enum h5_data data, struct err *err)
 {
     struct h5_names names;
     bool found;
@@ -21,13 +21,15 @@ static int describe_weights(struct h5_model *model, hid_t group, const char *whe
     if (code)
         return code;
     if (!found)
-        return err_set(err, KD_EFORMAT, "group '%s' has no list 'weight_names': the file is incomplete", where);
+        return err_set(err, KD_EFORMAT, "group '%s' has no list 'weight_names': the file is incomplete",
+                       where);
     for (size_t i = 0; i < names.n && !code; i++)
         code = h5_model_tensor(model, section, group, where, names.items[i], data, err);
     return code;
 }
 
-static int describe_layer(struct h5_model *model, hid_t root, const char *where, const char *name, struct err *err)
+static int describe_layer(struct h5_model *model, hid_t root, const char *where, const char *name,
+                          struct err *err)
 {
     hid_t group;
     int code = h5_open(root, name, H5I_GROUP, where, &group, err);
@@ -76,16 +78,19 @@ int h5_legacy_describe(struct h5_model *model, hid_t root, const char *where, st
     if (code)
         return code;
     if (!found)
-        return err_set(err, KD_EFORMAT, "group '%s' has no list 'layer_names': the file is incomplete", where);
+        return err_set(err, KD_EFORMAT, "group '%s' has no list 'layer_names': the file is incomplete",
+                       where);
     code = describe_version(model, root, where, err);
     for (size_t i = 0; i < layers.n && !code; i++)
         code = describe_layer(model, root, where, layers.items[i], err);
     if (!code)
-        code = describe_group(model, root, "top_level_model_weights", IMAGE_SECTION_TOP_LEVEL, H5_DATA_ALL, err);
+        code =
+            describe_group(model, root, "top_level_model_weights", IMAGE_SECTION_TOP_LEVEL, H5_DATA_ALL, err);
     return code;
 }
 
 int h5_legacy_optimizer(struct h5_model *model, struct err *err)
 {
-    return describe_group(model, model->root, "optimizer_weights", IMAGE_SECTION_OPTIMIZER, H5_DATA_SCALARS, err);
+    return describe_group(model, model->root, "optimizer_weights", IMAGE_SECTION_OPTIMIZER, H5_DATA_SCALARS,
+                          err);
 }

@@ -1,8 +1,8 @@
 /* model: what kind of Keras file this HDF5 file is, and its way into the image.
  *
- * Two passes. The first describes: texts, layers, tensors with type and shape, everything checked, nothing read; it
- * keeps the datasets open. Then the image has its final layout and is mapped, and the second pass lets HDF5 read each
- * dataset straight into its place: one copy from the file's pages to the image's. */
+ * Two passes. The first describes: texts, layers, tensors with type and shape, everything checked, nothing
+ * read; it keeps the datasets open. Then the image has its final layout and is mapped, and the second pass
+ * lets HDF5 read each dataset straight into its place: one copy from the file's pages to the image's. */
 #include "h5/model.h"
 
 #include <stdio.h>
@@ -51,15 +51,18 @@ static int fail_open(struct h5_model *model, struct err *err)
     h5_error_text(text, sizeof(text));
     const char *stored = strstr(text, "stored_eof = ");
     if (strstr(text, "truncated file") && stored && sscanf(stored, "stored_eof = %llu", &should) == 1)
-        return err_set(err, KD_EFORMAT,
-                       "this HDF5 file is cut short: it has %llu bytes and should have %llu; the copy, download or "
-                       "upload did not finish, so fetch it again",
-                       (unsigned long long)model->file_bytes, should);
+        return err_set(
+            err, KD_EFORMAT,
+            "this HDF5 file is cut short: it has %llu bytes and should have %llu; the copy, download or "
+            "upload did not finish, so fetch it again",
+            (unsigned long long)model->file_bytes, should);
     if (strstr(text, "driver read request failed"))
-        return err_set(err, KD_EFORMAT, "this HDF5 file is cut short: it has %llu bytes and refers to what lies beyond; "
-                                        "the copy, download or upload did not finish, so fetch it again",
+        return err_set(err, KD_EFORMAT,
+                       "this HDF5 file is cut short: it has %llu bytes and refers to what lies beyond; "
+                       "the copy, download or upload did not finish, so fetch it again",
                        (unsigned long long)model->file_bytes);
-    return err_set(err, KD_EFORMAT, "this file begins like HDF5 but is damaged (HDF5: %s)", *text ? text : "no reason");
+    return err_set(err, KD_EFORMAT, "this file begins like HDF5 but is damaged (HDF5: %s)",
+                   *text ? text : "no reason");
 }
 
 int h5_model_init(struct h5_model *model, const struct h5_source *source, struct image_writer *writer,
@@ -99,7 +102,8 @@ void h5_model_done(struct h5_model *model)
 
 /* Tensors. */
 
-static int keep_pending(struct h5_model *model, const struct h5_dataset *dataset, const char *name, size_t index)
+static int keep_pending(struct h5_model *model, const struct h5_dataset *dataset, const char *name,
+                        size_t index)
 {
     if (model->n_pending == model->room) {
         size_t room = model->room ? model->room * 2 : 64;
@@ -121,10 +125,11 @@ static int check_claim(struct h5_model *model, size_t bytes, struct err *err)
 {
     model->claimed_bytes += bytes;
     if (model->claimed_bytes < bytes || h5_is_bomb(model->claimed_bytes, model->file_bytes))
-        return err_set(err, KD_ETOOBIG,
-                       "the file's tensors claim %llu bytes together, but the file has only %llu: such a shape bomb "
-                       "is not unpacked",
-                       (unsigned long long)model->claimed_bytes, (unsigned long long)model->file_bytes);
+        return err_set(
+            err, KD_ETOOBIG,
+            "the file's tensors claim %llu bytes together, but the file has only %llu: such a shape bomb "
+            "is not unpacked",
+            (unsigned long long)model->claimed_bytes, (unsigned long long)model->file_bytes);
     return 0;
 }
 
@@ -139,7 +144,8 @@ int h5_model_tensor(struct h5_model *model, enum image_section section, hid_t gr
     bool data = with_data == H5_DATA_ALL || (with_data == H5_DATA_SCALARS && dataset.shape.rank == 0);
     code = data ? check_claim(model, dataset.bytes, err) : 0;
     if (!code)
-        code = image_writer_tensor(model->writer, section, path, dataset.dtype, &dataset.shape, data, &index, err);
+        code = image_writer_tensor(model->writer, section, path, dataset.dtype, &dataset.shape, data, &index,
+                                   err);
     if (!code && data && keep_pending(model, &dataset, path, index))
         code = err_set(err, KD_ENOMEM, "out of memory while describing '%s'", path);
     if (code || !data)
@@ -212,8 +218,8 @@ static herr_t add_attribute(hid_t root, const char *name, const H5A_info_t *info
     if (is_keras_attribute(name))
         return 0;
     if (attributes->n++ == MAX_ATTRIBUTES)
-        attributes->code = err_set(attributes->err, KD_ETOOBIG, "the file has more than %d attributes of its own",
-                                   MAX_ATTRIBUTES);
+        attributes->code = err_set(attributes->err, KD_ETOOBIG,
+                                   "the file has more than %d attributes of its own", MAX_ATTRIBUTES);
     else
         attributes->code = image_writer_attribute(attributes->writer, name, attributes->err);
     return attributes->code ? -1 : 0;
@@ -242,10 +248,11 @@ static int refuse_stranger(struct h5_model *model, struct err *err)
     struct buf list;
     buf_init(&list, 512);
     H5Literate(model->root, H5_INDEX_NAME, H5_ITER_INC, NULL, add_member, &list);
-    int code = err_set(err, KD_EUNSUPPORTED,
-                       "this is an HDF5 file, but not one that Keras wrote: its root has neither 'model_config' nor "
-                       "'layer_names' (it holds %s); save the model with model.save(\"model.h5\")",
-                       list.data ? list.data : "nothing");
+    int code =
+        err_set(err, KD_EUNSUPPORTED,
+                "this is an HDF5 file, but not one that Keras wrote: its root has neither 'model_config' nor "
+                "'layer_names' (it holds %s); save the model with model.save(\"model.h5\")",
+                list.data ? list.data : "nothing");
     buf_done(&list);
     return code;
 }
@@ -264,7 +271,8 @@ static int describe_group(struct h5_model *model, struct err *err)
 static int describe_layers(struct h5_model *model, bool has_config, struct err *err)
 {
     image_writer_kind(model->writer, has_config ? IMAGE_MODEL : IMAGE_WEIGHTS, false);
-    if (has_config || (!h5_has_names(model->root, "layer_names") && h5_has_group(model->root, "model_weights")))
+    if (has_config ||
+        (!h5_has_names(model->root, "layer_names") && h5_has_group(model->root, "model_weights")))
         return describe_group(model, err);
     if (h5_has_names(model->root, "layer_names"))
         return h5_legacy_describe(model, model->root, "/", err);

@@ -1,6 +1,6 @@
-/* object: a path in the file is walked link by link, since a link may be a trap: an external link makes HDF5 open
- * another file, a soft link may lead anywhere. Keras writes hard links only, so nothing else is followed. Each step
- * consumes a part of the path: links that form a circle cannot make the walk endless. */
+/* object: a path in the file is walked link by link, since a link may be a trap: an external link makes HDF5
+ * open another file, a soft link may lead anywhere. Keras writes hard links only, so nothing else is
+ * followed. Each step consumes a part of the path: links that form a circle cannot make the walk endless. */
 #include "h5/object.h"
 
 #include <string.h>
@@ -16,7 +16,8 @@ static int refuse_link(struct err *err, H5L_type_t type, const char *name, const
                        : type == H5L_TYPE_EXTERNAL ? "an external link (a pointer into another file)"
                                                    : "a user-defined link";
     return err_set(err, KD_EUNSUPPORTED,
-                   "'%s' in '%s' is %s, which is not followed: save the model again, so that the file holds all its data",
+                   "'%s' in '%s' is %s, which is not followed: save the model again, so that the file holds "
+                   "all its data",
                    name, where, what);
 }
 
@@ -56,7 +57,8 @@ int h5_open(hid_t group, const char *path, H5I_type_t type, const char *where, h
         size_t length = strcspn(from, "/");
         const char *rest = from + length + strspn(from + length, "/");
         if (length >= sizeof(name) || (length == 1 && *from == '.')) {
-            code = err_set(err, KD_EFORMAT, "'%.64s...' in '%s' is not a name that Keras writes", from, where);
+            code =
+                err_set(err, KD_EFORMAT, "'%.64s...' in '%s' is not a name that Keras writes", from, where);
         } else {
             hid_t next = H5I_INVALID_HID;
             memcpy(name, from, length);

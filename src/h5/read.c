@@ -1,5 +1,5 @@
-/* read: a file is told by its content, never by its name: HDF5, a .keras archive (also when it is named .h5), or
- * something else that is refused by name. Then describe, map, fill, finish. */
+/* read: a file is told by its content, never by its name: HDF5, a .keras archive (also when it is named .h5),
+ * or something else that is refused by name. Then describe, map, fill, finish. */
 #include "h5/read.h"
 
 #include <stdbool.h>

@@ -1,6 +1,7 @@
-/* sniff: people load what they find under the name model.h5, and that is often something else: a Git LFS pointer, a
- * login page, a pickle, the model of another framework. Each is told apart by its first bytes, in one table, and
- * answered with what it is and what to do. The order matters where one sign includes another. */
+/* sniff: people load what they find under the name model.h5, and that is often something else: a Git LFS
+ * pointer, a login page, a pickle, the model of another framework. Each is told apart by its first bytes, in
+ * one table, and answered with what it is and what to do. The order matters where one sign includes another.
+ */
 #include "h5/sniff.h"
 
 #include <ctype.h>
@@ -15,7 +16,7 @@
 
 #define HEAD_BYTES 4096
 
-#define SAVE_AGAIN "load it in the program that made it and save it with model.save(\"model.h5\")"
+#define SAVE_AGAIN      "load it in the program that made it and save it with model.save(\"model.h5\")"
 #define OTHER_FRAMEWORK "only Keras models in .h5 or .keras files are served"
 
 struct sign {
@@ -26,8 +27,12 @@ struct sign {
     const char *says;
 };
 
-#define SIGN(at, bytes, code, says) {at, bytes, sizeof(bytes) - 1, code, says}
-#define PICKLE "a Python pickle (pickle or joblib dump): it holds Python objects, not a model file; " SAVE_AGAIN
+#define SIGN(at, bytes, code, says)                                                                          \
+    {                                                                                                        \
+        at, bytes, sizeof(bytes) - 1, code, says                                                             \
+    }
+#define PICKLE                                                                                               \
+    "a Python pickle (pickle or joblib dump): it holds Python objects, not a model file; " SAVE_AGAIN
 #define COMPRESSED(name, tool) "a " name " archive: unpack it with '" tool "' and load the .h5 file inside"
 
 static const struct sign signs[] = {
@@ -41,28 +46,31 @@ static const struct sign signs[] = {
     SIGN(0, "x\xda", KD_EUNSUPPORTED, "compressed by zlib: probably " PICKLE),
     SIGN(0, "\x1f\x8b", KD_EUNSUPPORTED, COMPRESSED("gzip", "gunzip' or 'tar xzf")),
     SIGN(0, "BZh", KD_EUNSUPPORTED, COMPRESSED("bzip2", "bunzip2")),
-    SIGN(0, "\xfd" "7zXZ", KD_EUNSUPPORTED, COMPRESSED("xz", "unxz")),
+    SIGN(0, "\3757zXZ", KD_EUNSUPPORTED, COMPRESSED("xz", "unxz")),
     SIGN(0, "\x28\xb5\x2f\xfd", KD_EUNSUPPORTED, COMPRESSED("zstd", "unzstd")),
     SIGN(0, "7z\xbc\xaf\x27\x1c", KD_EUNSUPPORTED, COMPRESSED("7-Zip", "7z x")),
     SIGN(0, "Rar!", KD_EUNSUPPORTED, COMPRESSED("RAR", "unrar x")),
     SIGN(257, "ustar", KD_EUNSUPPORTED, COMPRESSED("tar", "tar xf")),
-    SIGN(4, "TFL3", KD_EUNSUPPORTED, "a TensorFlow Lite model: " OTHER_FRAMEWORK "; take the Keras model that it was "
-                                     "converted from"),
+    SIGN(4, "TFL3", KD_EUNSUPPORTED,
+         "a TensorFlow Lite model: " OTHER_FRAMEWORK "; take the Keras model that it was "
+         "converted from"),
     SIGN(0, "GGUF", KD_EUNSUPPORTED, "a GGUF language model: " OTHER_FRAMEWORK),
     SIGN(0, "\x93NUMPY", KD_EUNSUPPORTED, "a NumPy array (.npy), not a model"),
     SIGN(0, "\x89PNG", KD_EFORMAT, "a PNG picture, not a model"),
     SIGN(0, "\xff\xd8\xff", KD_EFORMAT, "a JPEG picture, not a model"),
     SIGN(0, "%PDF", KD_EFORMAT, "a PDF document, not a model"),
-    SIGN(0, "\x7f" "ELF", KD_EFORMAT, "a program (ELF), not a model"),
+    SIGN(0, "\177ELF", KD_EFORMAT, "a program (ELF), not a model"),
     SIGN(0, "\x0e\x03\x13\x01", KD_EFORMAT, "an HDF4 file; Keras models are HDF5"),
     SIGN(0, "CDF", KD_EFORMAT, "a classic NetCDF file; Keras models are HDF5"),
     SIGN(0, "\x08\x01\x12", KD_EUNSUPPORTED, "a TensorFlow SavedModel (saved_model.pb): " SAVE_AGAIN),
 };
 
-static const char html_says[] = "a web page, not a model: the address returned a page (a login, a notice or an "
-                                "error) instead of the file; use the address of the raw file";
-static const char lfs_says[] = "a Git LFS pointer, not the model itself: run 'git lfs install' and 'git lfs pull' in "
-                               "its repository, or download the raw file";
+static const char html_says[] =
+    "a web page, not a model: the address returned a page (a login, a notice or an "
+    "error) instead of the file; use the address of the raw file";
+static const char lfs_says[] =
+    "a Git LFS pointer, not the model itself: run 'git lfs install' and 'git lfs pull' in "
+    "its repository, or download the raw file";
 
 /* The head of the file: its first bytes, NUL-terminated. */
 struct head {
@@ -132,11 +140,14 @@ static bool is_text(const struct head *head)
 static int refuse_json(const char *text, struct err *err)
 {
     if (strstr(text, "layers-model") || strstr(text, "graph-model"))
-        return err_set(err, KD_EUNSUPPORTED, "this is a TensorFlow.js model (model.json): %s; take the Keras model "
-                                             "that it was converted from", OTHER_FRAMEWORK);
+        return err_set(err, KD_EUNSUPPORTED,
+                       "this is a TensorFlow.js model (model.json): %s; take the Keras model "
+                       "that it was converted from",
+                       OTHER_FRAMEWORK);
     if (strstr(text, "class_name"))
-        return err_set(err, KD_EUNSUPPORTED, "this is a model's architecture alone (model.to_json()), without weights: "
-                                             "load the .h5 file with the weights, and keep this one beside it as model.json");
+        return err_set(err, KD_EUNSUPPORTED,
+                       "this is a model's architecture alone (model.to_json()), without weights: "
+                       "load the .h5 file with the weights, and keep this one beside it as model.json");
     return err_set(err, KD_EFORMAT, "this is a JSON text, not a model file");
 }
 
@@ -163,10 +174,11 @@ static int refuse_binary(const struct head *head, struct err *err)
         return err_set(err, KD_EUNSUPPORTED, "this is a safetensors file: %s", OTHER_FRAMEWORK);
     if (head->length > 16 && bytes[0] == 8 && bytes[1] > 1 && bytes[1] < 32 && bytes[2] == 0x12)
         return err_set(err, KD_EUNSUPPORTED, "this is an ONNX model: %s", OTHER_FRAMEWORK);
-    return err_set(err, KD_EFORMAT,
-                   "this is not an HDF5 file (it begins %02x %02x %02x %02x): it is damaged or something else; fetch it "
-                   "again, or save the model with model.save(\"model.h5\")",
-                   (unsigned char)bytes[0], (unsigned char)bytes[1], (unsigned char)bytes[2], (unsigned char)bytes[3]);
+    return err_set(
+        err, KD_EFORMAT,
+        "this is not an HDF5 file (it begins %02x %02x %02x %02x): it is damaged or something else; fetch it "
+        "again, or save the model with model.save(\"model.h5\")",
+        (unsigned char)bytes[0], (unsigned char)bytes[1], (unsigned char)bytes[2], (unsigned char)bytes[3]);
 }
 
 int h5_refuse_file(const struct h5_source *source, struct err *err)
@@ -175,13 +187,16 @@ int h5_refuse_file(const struct h5_source *source, struct err *err)
     memset(&head, 0, sizeof(head));
     read_head(source, &head);
     if (source->size == 0)
-        return err_set(err, KD_EFORMAT, "the file is empty (0 bytes): the copy or download did not finish; fetch it again");
+        return err_set(err, KD_EFORMAT,
+                       "the file is empty (0 bytes): the copy or download did not finish; fetch it again");
     if (all_zero(&head))
-        return err_set(err, KD_EFORMAT, "the file begins with nothing but zero bytes: a copy or download reserved the "
-                                        "space but did not fill it; fetch it again");
+        return err_set(err, KD_EFORMAT,
+                       "the file begins with nothing but zero bytes: a copy or download reserved the "
+                       "space but did not fill it; fetch it again");
     for (size_t i = 0; i < KD_COUNT(signs); i++) {
         const struct sign *sign = &signs[i];
-        if (sign->at + sign->length <= head.length && memcmp(head.bytes + sign->at, sign->bytes, sign->length) == 0)
+        if (sign->at + sign->length <= head.length &&
+            memcmp(head.bytes + sign->at, sign->bytes, sign->length) == 0)
             return err_set(err, sign->code, "this is %s", sign->says);
     }
     return is_text(&head) ? refuse_text(&head, err) : refuse_binary(&head, err);
@@ -203,10 +218,12 @@ int h5_refuse_zip(const struct h5_zip *zip, struct err *err)
     };
     for (size_t k = 0; k < KD_COUNT(entries); k++)
         for (size_t i = 0; i < zip->n_entries; i++)
-            if (str_ends(zip->entries[i].name, entries[k].ending) && !str_starts(zip->entries[i].name, "__MACOSX/"))
-                return err_set(err, KD_EUNSUPPORTED, "this is a zip archive with %s ('%.80s')", entries[k].says,
-                               zip->entries[i].name);
-    return err_set(err, KD_EUNSUPPORTED, "this is a zip archive without a Keras model (no config.json and "
-                                         "model.weights.h5; %zu entries, first '%.80s')",
+            if (str_ends(zip->entries[i].name, entries[k].ending) &&
+                !str_starts(zip->entries[i].name, "__MACOSX/"))
+                return err_set(err, KD_EUNSUPPORTED, "this is a zip archive with %s ('%.80s')",
+                               entries[k].says, zip->entries[i].name);
+    return err_set(err, KD_EUNSUPPORTED,
+                   "this is a zip archive without a Keras model (no config.json and "
+                   "model.weights.h5; %zu entries, first '%.80s')",
                    zip->n_entries, zip->n_entries ? zip->entries[0].name : "");
 }

@@ -1,5 +1,6 @@
-/* source: the loader reads its input by position, never by name, so that after the jail is closed nothing needs to be
- * opened: a descriptor that it was given, memory (tests, unpacked archive entries), or a window on either. */
+/* source: the loader reads its input by position, never by name, so that after the jail is closed nothing
+ * needs to be opened: a descriptor that it was given, memory (tests, unpacked archive entries), or a window
+ * on either. */
 #include "h5/source.h"
 
 #include <errno.h>

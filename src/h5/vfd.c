@@ -1,6 +1,6 @@
-/* vfd: HDF5's own drivers open files by name; this one has no names. A file is a source that travels to the driver's
- * open function inside the access properties. Writing is refused, reading past the end is an error (HDF5's own
- * driver would invent zeros there). */
+/* vfd: HDF5's own drivers open files by name; this one has no names. A file is a source that travels to the
+ * driver's open function inside the access properties. Writing is refused, reading past the end is an error
+ * (HDF5's own driver would invent zeros there). */
 #include "h5/vfd.h"
 
 #include <stdlib.h>
@@ -73,7 +73,8 @@ static herr_t vfd_read(H5FD_t *file, H5FD_mem_t type, hid_t transfer, haddr_t at
     return h5_source_read(((const struct vfd_file *)file)->source, at, data, size);
 }
 
-static herr_t vfd_write(H5FD_t *file, H5FD_mem_t type, hid_t transfer, haddr_t at, size_t size, const void *data)
+static herr_t vfd_write(H5FD_t *file, H5FD_mem_t type, hid_t transfer, haddr_t at, size_t size,
+                        const void *data)
 {
     return -1;
 }

@@ -8,8 +8,8 @@ struct h5_source;
 
 /* Once per process, after H5open; negative on failure. */
 hid_t h5_vfd_register(void);
-/* File access properties that open this source (borrowed while the file is open), read-only; negative on failure.
- * The caller closes them. */
+/* File access properties that open this source (borrowed while the file is open), read-only; negative on
+ * failure. The caller closes them. */
 hid_t h5_vfd_access(hid_t driver, const struct h5_source *source);
 
 #endif

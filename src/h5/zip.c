@@ -2,10 +2,11 @@
  *
  *   [local header, data] [local header, data] ... [central directory] [end64, locator64] [end, comment]
  *
- * The end record is searched backwards from the end of the file; the central directory says where everything is and
- * how large; of a local header only its own length is believed. A stored entry is not copied: HDF5 reads it through
- * a window on the archive. A deflated one is unpacked into pages that are shared with nobody, but mapped as shared, so
- * that they count against the limit of the address space, not of the heap. */
+ * The end record is searched backwards from the end of the file; the central directory says where everything
+ * is and how large; of a local header only its own length is believed. A stored entry is not copied: HDF5
+ * reads it through a window on the archive. A deflated one is unpacked into pages that are shared with
+ * nobody, but mapped as shared, so that they count against the limit of the address space, not of the heap.
+ */
 #include "h5/zip.h"
 
 #include <errno.h>
@@ -18,15 +19,15 @@
 #include "base/size.h"
 #include "h5/dataset.h"
 
-#define END_BYTES 22
-#define END_SEARCH (END_BYTES + 65535)
-#define LOCATOR64_BYTES 20
-#define END64_BYTES 56
-#define CENTRAL_BYTES 46
-#define LOCAL_BYTES 30
+#define END_BYTES           22
+#define END_SEARCH          (END_BYTES + 65535)
+#define LOCATOR64_BYTES     20
+#define END64_BYTES         56
+#define CENTRAL_BYTES       46
+#define LOCAL_BYTES         30
 #define MAX_DIRECTORY_BYTES (16u << 20)
-#define MAX_ENTRIES 65536u
-#define INFLATE_STEP (256 * 1024)
+#define MAX_ENTRIES         65536u
+#define INFLATE_STEP        (256 * 1024)
 
 static uint64_t get(const unsigned char *at, int bytes)
 {
@@ -50,20 +51,24 @@ struct directory {
     uint64_t at, bytes, n;
 };
 
-static int read_end64(const struct h5_source *source, uint64_t end_at, struct directory *directory, struct err *err)
+static int read_end64(const struct h5_source *source, uint64_t end_at, struct directory *directory,
+                      struct err *err)
 {
     unsigned char record[END64_BYTES];
     if (end_at < LOCATOR64_BYTES ||
-        h5_source_read(source, end_at - LOCATOR64_BYTES, record, LOCATOR64_BYTES) || get(record, 4) != 0x07064b50)
+        h5_source_read(source, end_at - LOCATOR64_BYTES, record, LOCATOR64_BYTES) ||
+        get(record, 4) != 0x07064b50)
         return damaged(err, "its 64-bit end record is missing");
     uint64_t at = get(record + 8, 8);
     if (h5_source_read(source, at, record, END64_BYTES) || get(record, 4) != 0x06064b50)
         return damaged(err, "its 64-bit end record is not where it should be");
-    *directory = (struct directory){.n = get(record + 32, 8), .bytes = get(record + 40, 8), .at = get(record + 48, 8)};
+    *directory =
+        (struct directory){.n = get(record + 32, 8), .bytes = get(record + 40, 8), .at = get(record + 48, 8)};
     return 0;
 }
 
-static int find_directory(const struct h5_source *source, struct arena *arena, struct directory *ret, struct err *err)
+static int find_directory(const struct h5_source *source, struct arena *arena, struct directory *ret,
+                          struct err *err)
 {
     size_t length = source->size < END_SEARCH ? (size_t)source->size : END_SEARCH;
     uint64_t start = source->size - length;
@@ -103,11 +108,13 @@ static void read_extra64(struct h5_zip_entry *entry, const unsigned char *extra,
     }
 }
 
-static size_t read_entry(const unsigned char *at, size_t left, struct arena *arena, struct h5_zip_entry *entry)
+static size_t read_entry(const unsigned char *at, size_t left, struct arena *arena,
+                         struct h5_zip_entry *entry)
 {
     if (left < CENTRAL_BYTES || get(at, 4) != 0x02014b50)
         return 0;
-    size_t name = get(at + 28, 2), extra = get(at + 30, 2), total = CENTRAL_BYTES + name + extra + get(at + 32, 2);
+    size_t name = get(at + 28, 2), extra = get(at + 30, 2),
+           total = CENTRAL_BYTES + name + extra + get(at + 32, 2);
     if (total > left)
         return 0;
     entry->flags = (unsigned)get(at + 8, 2);
@@ -219,11 +226,12 @@ int h5_zip_source(const struct h5_zip *zip, const struct h5_zip_entry *entry, ui
     unsigned char local[LOCAL_BYTES];
     *ret_memory = NULL;
     if (entry->flags & 1)
-        return err_set(err, KD_EUNSUPPORTED, "'%s' in this zip archive is encrypted: store it without a password",
-                       entry->name);
+        return err_set(err, KD_EUNSUPPORTED,
+                       "'%s' in this zip archive is encrypted: store it without a password", entry->name);
     if (entry->method != 0 && entry->method != 8)
-        return err_set(err, KD_EUNSUPPORTED, "'%s' in this zip archive is packed by method %u; store or deflate it",
-                       entry->name, entry->method);
+        return err_set(err, KD_EUNSUPPORTED,
+                       "'%s' in this zip archive is packed by method %u; store or deflate it", entry->name,
+                       entry->method);
     if (entry->bytes > max_bytes || h5_is_bomb(entry->bytes, entry->packed_bytes))
         return err_set(err, KD_ETOOBIG, "'%s' in this zip archive claims %llu bytes", entry->name,
                        (unsigned long long)entry->bytes);

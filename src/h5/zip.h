@@ -28,8 +28,8 @@ struct h5_zip {
 int h5_zip_open(const struct h5_source *source, struct arena *arena, struct h5_zip *ret, struct err *err);
 /* NULL if there is none of this name. */
 const struct h5_zip_entry *h5_zip_find(const struct h5_zip *zip, const char *name);
-/* The entry's bytes: a window on the archive if stored, else unpacked into *ret_memory, *ret_mapped bytes, which the
- * caller munmaps (NULL if there is nothing to unmap). At most max_bytes. */
+/* The entry's bytes: a window on the archive if stored, else unpacked into *ret_memory, *ret_mapped bytes,
+ * which the caller munmaps (NULL if there is nothing to unmap). At most max_bytes. */
 int h5_zip_source(const struct h5_zip *zip, const struct h5_zip_entry *entry, uint64_t max_bytes,
                   struct h5_source *ret, void **ret_memory, size_t *ret_mapped, struct err *err);
 

@@ -1,11 +1,13 @@
 /* image: maps what the loader child wrote and believes none of it.
  *
- * The child runs libhdf5 on a stranger's file, so it may have been taken over; everything it hands back is hostile
- * input. Checked here, before anyone sees a byte: the frame (magic, sizes, padding), the size and the number of nodes
- * of the JSON header (before cJSON allocates for them), and per tensor the type, the rank, each dimension, the product
- * and the place: aligned, inside, behind the one before it. After image_open the content can be used without a check.
+ * The child runs libhdf5 on a stranger's file, so it may have been taken over; everything it hands back is
+ * hostile input. Checked here, before anyone sees a byte: the frame (magic, sizes, padding), the size and the
+ * number of nodes of the JSON header (before cJSON allocates for them), and per tensor the type, the rank,
+ * each dimension, the product and the place: aligned, inside, behind the one before it. After image_open the
+ * content can be used without a check.
  *
- * cJSON holds the header only while it is being read; texts and tables move into an arena, tensors stay in the map. */
+ * cJSON holds the header only while it is being read; texts and tables move into an arena, tensors stay in
+ * the map. */
 #include "image/image.h"
 
 #include <cjson/cJSON.h>
@@ -20,8 +22,8 @@
 #include "base/err.h"
 #include "base/size.h"
 
-#define MAX_ATTRIBUTES 4096
-#define MAX_JSON_DEPTH 8
+#define MAX_ATTRIBUTES   4096
+#define MAX_JSON_DEPTH   8
 #define MAX_EXACT_DOUBLE 9007199254740992.0 /* 2^53: larger integers are not exact in a double */
 
 struct image {
@@ -103,7 +105,8 @@ static int read_place(struct check *check, const cJSON *item, struct image_tenso
     return 0;
 }
 
-/* Of an empty tensor too: a shape like [0, 2^40, 2^40] must not overflow the products of those who look at a part. */
+/* Of an empty tensor too: a shape like [0, 2^40, 2^40] must not overflow the products of those who look at a
+ * part. */
 static bool get_bytes(const struct shape *shape, size_t element_bytes, size_t *ret)
 {
     size_t bytes = element_bytes;
@@ -136,7 +139,8 @@ static int read_tensor(struct check *check, const cJSON *item, struct image_tens
     return offset ? read_place(check, offset, tensor) : 0;
 }
 
-static int read_tensors(struct check *check, const cJSON *list, size_t *ret_n, const struct image_tensor **ret)
+static int read_tensors(struct check *check, const cJSON *list, size_t *ret_n,
+                        const struct image_tensor **ret)
 {
     if (!cJSON_IsArray(list))
         return damaged(check, "a list of tensors is missing");
@@ -164,7 +168,8 @@ static int read_weights(struct check *check, const cJSON *item, struct image_lay
     int code = copy_name(check, item, &layer->name);
     if (code || (code = copy_text(check, item, "saved_name", &layer->saved_name)))
         return code;
-    code = read_tensors(check, cJSON_GetObjectItemCaseSensitive(item, "weights"), &layer->n_weights, &layer->weights);
+    code = read_tensors(check, cJSON_GetObjectItemCaseSensitive(item, "weights"), &layer->n_weights,
+                        &layer->weights);
     for (size_t i = 0; !code && i < layer->n_weights; i++)
         if (!layer->weights[i].data)
             return damaged(check, "a layer's weight has no data");
@@ -215,7 +220,8 @@ static int read_attributes(struct check *check, const cJSON *root)
 
 static int read_kind(struct check *check, const cJSON *root)
 {
-    static const char *const names[] = {[IMAGE_MODEL] = "model", [IMAGE_WEIGHTS] = "weights", [IMAGE_ARCHIVE] = "archive"};
+    static const char *const names[] = {
+        [IMAGE_MODEL] = "model", [IMAGE_WEIGHTS] = "weights", [IMAGE_ARCHIVE] = "archive"};
     const cJSON *kind = cJSON_GetObjectItemCaseSensitive(root, "kind");
     const cJSON *layout = cJSON_GetObjectItemCaseSensitive(root, "layout");
     if (layout && (!cJSON_IsString(layout) || strcmp(layout->valuestring, "v3") != 0))
@@ -277,7 +283,8 @@ static int read_content(struct check *check, const cJSON *root)
     return read_attributes(check, root);
 }
 
-/* cJSON spends about a hundred bytes per value and a stack frame per level: both are counted before it does. */
+/* cJSON spends about a hundred bytes per value and a stack frame per level: both are counted before it does.
+ */
 static int check_json(struct check *check, const char *json, size_t length)
 {
     size_t n = 0, depth = 0;
@@ -320,7 +327,8 @@ static int verify(struct check *check)
     if (get_u64(map + 16) != check->image->bytes || memcmp(map + 24, zero, sizeof(zero)) != 0)
         return damaged(check, "its size is not the one that it names");
     if (json_bytes > IMAGE_MAX_JSON_BYTES)
-        return err_set(check->err, KD_ETOOBIG, "the model's description is larger than %u bytes", IMAGE_MAX_JSON_BYTES);
+        return err_set(check->err, KD_ETOOBIG, "the model's description is larger than %u bytes",
+                       IMAGE_MAX_JSON_BYTES);
     if (json_bytes > check->image->bytes - IMAGE_HEADER_BYTES)
         return damaged(check, "its header does not fit into it");
     const char *json = (const char *)map + IMAGE_HEADER_BYTES;

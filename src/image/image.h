@@ -37,14 +37,14 @@
 
 struct err;
 
-#define IMAGE_MAGIC "KDIMAGE1"
+#define IMAGE_MAGIC        "KDIMAGE1"
 #define IMAGE_HEADER_BYTES 64
-#define IMAGE_ALIGNMENT 64
+#define IMAGE_ALIGNMENT    64
 /* What writer and verifier agree on as too much. */
 #define IMAGE_MAX_JSON_BYTES (64u << 20)
 #define IMAGE_MAX_JSON_NODES 2000000u
-#define IMAGE_MAX_LAYERS 65536u
-#define IMAGE_MAX_TENSORS 65536u
+#define IMAGE_MAX_LAYERS     65536u
+#define IMAGE_MAX_TENSORS    65536u
 
 enum image_kind { IMAGE_MODEL, IMAGE_WEIGHTS, IMAGE_ARCHIVE };
 

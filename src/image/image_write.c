@@ -1,11 +1,12 @@
 /* image writer: first the description, then the layout, then the data.
  *
- * The JSON header holds the offsets of the tensors, and the offsets depend on the header's length. The knot is cut by
- * printing offsets in a fixed width (JSON allows spaces before a number): the header has the same length whatever
- * the offsets are, so it is printed once to measure it and once for good.
+ * The JSON header holds the offsets of the tensors, and the offsets depend on the header's length. The knot
+ * is cut by printing offsets in a fixed width (JSON allows spaces before a number): the header has the same
+ * length whatever the offsets are, so it is printed once to measure it and once for good.
  *
- * The tensors lie in the order in which the header lists them, which is the order of the sections; within a section,
- * the order in which they were added. The magic is written last: an image that was not finished is not an image. */
+ * The tensors lie in the order in which the header lists them, which is the order of the sections; within a
+ * section, the order in which they were added. The magic is written last: an image that was not finished is
+ * not an image. */
 #include "image/image_write.h"
 
 #include <endian.h>
@@ -300,7 +301,8 @@ static int lay_out(struct image_writer *writer, struct buf *json, struct err *er
     size_t data_bytes;
     put_header(writer, json);
     if (json->failed == KD_ETOOBIG)
-        return err_set(err, KD_ETOOBIG, "the model's description is larger than %u bytes", IMAGE_MAX_JSON_BYTES);
+        return err_set(err, KD_ETOOBIG, "the model's description is larger than %u bytes",
+                       IMAGE_MAX_JSON_BYTES);
     if (json->failed)
         return no_memory(err);
     writer->data_start = size_align(IMAGE_HEADER_BYTES + json->length, IMAGE_ALIGNMENT);

@@ -1,5 +1,6 @@
-/* architecture: model.save_weights() keeps no layers, only their arrays; people keep model.to_json() in a file beside.
- * The text is not understood here, only told from the JSON files of other programs that have the same names. */
+/* architecture: model.save_weights() keeps no layers, only their arrays; people keep model.to_json() in a
+ * file beside. The text is not understood here, only told from the JSON files of other programs that have the
+ * same names. */
 #include "load/architecture.h"
 
 #include <limits.h>
@@ -40,7 +41,8 @@ static bool find_beside(const char *weights_path, char *path, size_t size)
 static int check_text(const char *path, const struct buf *text, struct err *err)
 {
     const char *data = text->data ? text->data : "";
-    if (data[strspn(data, " \t\r\n")] == '{' && strstr(data, "\"class_name\"") && !strstr(data, "\"modelTopology\""))
+    if (data[strspn(data, " \t\r\n")] == '{' && strstr(data, "\"class_name\"") &&
+        !strstr(data, "\"modelTopology\""))
         return 0;
     return err_set(err, KD_EFORMAT, "its architecture file '%s' is not the text of model.to_json()", path);
 }
@@ -49,10 +51,11 @@ int architecture_read(const char *weights_path, const char *given_path, struct b
 {
     char path[PATH_MAX];
     if (!given_path && !find_beside(weights_path, path, sizeof(path)))
-        return err_set(err, KD_ENOTFOUND,
-                       "it has no architecture: save the whole model with model.save(\"model.h5\"), or put the text of "
-                       "model.to_json() beside it as '%.*s.json'",
-                       stem_length(weights_path), weights_path);
+        return err_set(
+            err, KD_ENOTFOUND,
+            "it has no architecture: save the whole model with model.save(\"model.h5\"), or put the text of "
+            "model.to_json() beside it as '%.*s.json'",
+            stem_length(weights_path), weights_path);
     if (!given_path)
         given_path = path;
     int code = fd_read_file(given_path, text, err);

@@ -2,12 +2,13 @@
  *
  *   open        what is no regular file, or too large, is refused here
  *   child       kerasd-load reads it in its jail into a memfd (spawn.c)
- *   unchanged   size and times of the file are those of the start, else the snapshot may be half old, half new
- *   seal        the memfd can no longer be written, grown or shrunk by anyone
- *   verify      image_open believes nothing
+ *   unchanged   size and times of the file are those of the start, else the snapshot may be half old, half
+ * new seal        the memfd can no longer be written, grown or shrunk by anyone verify      image_open
+ * believes nothing
  *
- * A weights-only file then gets its architecture from a JSON file beside it. However the child ends, the caller gets a
- * sentence; what the child wrote as its own is made printable first, for it may have been taken over. */
+ * A weights-only file then gets its architecture from a JSON file beside it. However the child ends, the
+ * caller gets a sentence; what the child wrote as its own is made printable first, for it may have been taken
+ * over. */
 #include "load/load.h"
 
 #include <errno.h>
@@ -32,14 +33,15 @@
 #include "load/architecture.h"
 #include "load/spawn.h"
 
-#define DEFAULT_BYTES ((uint64_t)16 << 30)
+#define DEFAULT_BYTES      ((uint64_t)16 << 30)
 #define SPARE_MEMORY_BYTES ((uint64_t)1 << 30)
 #define DEFAULT_TIMEOUT_MS 120000
-#define PROBE_TIMEOUT_MS 10000
-/* Processor time beside the time limit: a file that makes libhdf5 loop is given up early. Unpacking is far faster. */
-#define BASE_CPU_SECONDS 10
-#define CPU_BYTES_PER_SECOND (4u << 20)
-#define MAX_MESSAGE_BYTES 800 /* leaves room in an err for what goes in front */
+#define PROBE_TIMEOUT_MS   10000
+/* Processor time beside the time limit: a file that makes libhdf5 loop is given up early. Unpacking is far
+ * faster. */
+#define BASE_CPU_SECONDS       10
+#define CPU_BYTES_PER_SECOND   (4u << 20)
+#define MAX_MESSAGE_BYTES      800 /* leaves room in an err for what goes in front */
 #define MAX_ARCHITECTURE_BYTES (16u << 20)
 
 /* The options with the defaults filled in, and as the child's command line. */
@@ -93,11 +95,13 @@ static void plan_arguments(struct plan *plan, const char *mode, uint64_t file_by
 static int refuse_directory(int fd, struct err *err)
 {
     if (faccessat(fd, "saved_model.pb", F_OK, 0) == 0)
-        return err_set(err, KD_EUNSUPPORTED, "this is a TensorFlow SavedModel (a directory with saved_model.pb): load "
-                                             "it in TensorFlow and save it with model.save(\"model.h5\")");
+        return err_set(err, KD_EUNSUPPORTED,
+                       "this is a TensorFlow SavedModel (a directory with saved_model.pb): load "
+                       "it in TensorFlow and save it with model.save(\"model.h5\")");
     if (faccessat(fd, "model.weights.h5", F_OK, 0) == 0)
-        return err_set(err, KD_EUNSUPPORTED, "this is an unpacked .keras archive: zip its files again, or save the "
-                                             "model with model.save(\"model.keras\")");
+        return err_set(err, KD_EUNSUPPORTED,
+                       "this is an unpacked .keras archive: zip its files again, or save the "
+                       "model with model.save(\"model.keras\")");
     return err_set(err, KD_EFORMAT, "this is a directory: name the .h5 file in it");
 }
 
@@ -123,7 +127,8 @@ static bool same_time(const struct timespec *a, const struct timespec *b)
 static bool unchanged(int fd, const struct stat *before)
 {
     struct stat now;
-    return fstat(fd, &now) == 0 && now.st_size == before->st_size && same_time(&now.st_mtim, &before->st_mtim);
+    return fstat(fd, &now) == 0 && now.st_size == before->st_size &&
+           same_time(&now.st_mtim, &before->st_mtim);
 }
 
 /* The child's end. */
@@ -145,8 +150,9 @@ static int explain_signal(int number, struct err *err)
 {
     switch (number) {
     case SIGXCPU:
-        return err_set(err, KD_ETIMEOUT, "reading it took more processor time than any file of its size, and was stopped: the "
-                                         "file is damaged or hostile");
+        return err_set(err, KD_ETIMEOUT,
+                       "reading it took more processor time than any file of its size, and was stopped: the "
+                       "file is damaged or hostile");
     case SIGXFSZ:
         return err_set(err, KD_ETOOBIG, "it unpacks to more than the limit for models");
     case SIGKILL:
@@ -154,7 +160,8 @@ static int explain_signal(int number, struct err *err)
         return err_set(err, KD_ENOMEM, "reading it was stopped by the system, probably for lack of memory");
     default:
         return err_set(err, KD_EFORMAT,
-                       "reading it crashed the loader (signal %d, %s), which is kept apart for that: the file is damaged "
+                       "reading it crashed the loader (signal %d, %s), which is kept apart for that: the "
+                       "file is damaged "
                        "or hostile",
                        number, strsignal(number));
     }
@@ -172,12 +179,12 @@ static int explain(const struct spawn_end *end, const struct plan *plan, struct 
     if (status == 0)
         return 0;
     if (status == CHILD_STATUS_JAIL)
-        return err_set(err, KD_EFORMAT, "%s: it is hostile, or this system needs a call that the jail does not know",
-                       says);
+        return err_set(err, KD_EFORMAT,
+                       "%s: it is hostile, or this system needs a call that the jail does not know", says);
     if (code <= KD_EINVAL && code >= KD_EINTERNAL)
         return err_set(err, code, "%s", says);
-    return err_set(err, KD_EINTERNAL, "the loader '%s' ended with status %d before it could say why", plan->helper,
-                   status);
+    return err_set(err, KD_EINTERNAL, "the loader '%s' ended with status %d before it could say why",
+                   plan->helper, status);
 }
 
 static int run_child(struct plan *plan, int file_fd, uint64_t file_bytes, int image_fd, struct err *err)
@@ -235,7 +242,8 @@ static int take_image(struct plan *plan, int file_fd, struct image **ret, struct
         return err_errno(err, errno, "no memory file can be made for the model");
     code = run_child(plan, file_fd, (uint64_t)st.st_size, image_fd, err);
     if (!unchanged(file_fd, &st))
-        code = err_set(err, KD_EUNAVAILABLE, "the file changed while it was read: load it again when it is complete");
+        code = err_set(err, KD_EUNAVAILABLE,
+                       "the file changed while it was read: load it again when it is complete");
     if (!code)
         code = seal(image_fd, err);
     if (!code)
@@ -244,7 +252,8 @@ static int take_image(struct plan *plan, int file_fd, struct image **ret, struct
     return code;
 }
 
-static int add_architecture(struct image *image, const char *path, const char *architecture_path, struct err *err)
+static int add_architecture(struct image *image, const char *path, const char *architecture_path,
+                            struct err *err)
 {
     struct buf text;
     const struct image_content *content = image_content(image);
@@ -258,7 +267,8 @@ static int add_architecture(struct image *image, const char *path, const char *a
     if (code == KD_ENOTFOUND && !architecture_path)
         err->code = code = KD_EUNSUPPORTED;
     if (code)
-        err_wrap(err, "this file holds only weights (of %zu layers, as save_weights writes them)", content->n_layers);
+        err_wrap(err, "this file holds only weights (of %zu layers, as save_weights writes them)",
+                 content->n_layers);
     return code;
 }
 

@@ -1,9 +1,10 @@
 /* spawn: one child process, from start to reaped, without a trace in the daemon.
  *
- * posix_spawn, not fork: the daemon has threads and gigabytes mapped. The child gets five descriptors and nothing else
- * (ours are all close-on-exec), an environment of a few known names, no blocked signals, a process group of its own
- * (the terminal's Ctrl-C is for the daemon). Its end is noticed by the pipe: the child alone holds the other side, so
- * end-of-file means that it ended or is about to. The time limit covers both. */
+ * posix_spawn, not fork: the daemon has threads and gigabytes mapped. The child gets five descriptors and
+ * nothing else (ours are all close-on-exec), an environment of a few known names, no blocked signals, a
+ * process group of its own (the terminal's Ctrl-C is for the daemon). Its end is noticed by the pipe: the
+ * child alone holds the other side, so end-of-file means that it ended or is about to. The time limit covers
+ * both. */
 #include "config.h"
 
 #include "load/spawn.h"
@@ -28,7 +29,7 @@
 #include "base/size.h"
 #include "image/protocol.h"
 
-#define HELPER_NAME "kerasd-load"
+#define HELPER_NAME   "kerasd-load"
 #define FIRST_FREE_FD 10 /* ours move out of the way of the child's 0 to 4 before they are put there */
 
 void spawn_find_helper(char *path, size_t size)
@@ -48,8 +49,8 @@ void spawn_find_helper(char *path, size_t size)
 /* Of the environment only what the dynamic linker and the sanitizers need. */
 static void pick_environment(char **ret, size_t room)
 {
-    static const char *const names[] = {"LD_LIBRARY_PATH=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LSAN_OPTIONS=",
-                                        "TSAN_OPTIONS="};
+    static const char *const names[] = {
+        "LD_LIBRARY_PATH=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LSAN_OPTIONS=", "TSAN_OPTIONS="};
     size_t n = 0;
     for (char **entry = environ; *entry; entry++)
         for (size_t i = 0; i < KD_COUNT(names) && n + 1 < room; i++)
@@ -95,13 +96,11 @@ static int set_actions(posix_spawn_file_actions_t *actions, const struct spawn *
     const struct {
         int from, to;
     } moves[] = {
-        {fds->file, CHILD_FILE_FD},
-        {spawn->take_output ? fds->text : fds->null, STDOUT_FILENO},
+        {fds->file, CHILD_FILE_FD},   {spawn->take_output ? fds->text : fds->null, STDOUT_FILENO},
 #ifndef KD_SANITIZED
         {fds->null, STDERR_FILENO}, /* a sanitizer's report would be lost there */
 #endif
-        {fds->image, CHILD_IMAGE_FD},
-        {spawn->take_output ? fds->null : fds->text, CHILD_MESSAGE_FD},
+        {fds->image, CHILD_IMAGE_FD}, {spawn->take_output ? fds->null : fds->text, CHILD_MESSAGE_FD},
     };
     for (size_t i = 0; i < KD_COUNT(moves); i++) {
         int code = posix_spawn_file_actions_adddup2(actions, moves[i].from, moves[i].to);
@@ -144,7 +143,8 @@ static int start(const struct spawn *spawn, const struct fds *fds, pid_t *ret_pi
         set_attributes(&attributes);
         errnum = set_actions(&actions, spawn, fds);
         if (!errnum)
-            errnum = posix_spawn(ret_pid, spawn->arguments[0], &actions, &attributes, spawn->arguments, environment);
+            errnum = posix_spawn(ret_pid, spawn->arguments[0], &actions, &attributes, spawn->arguments,
+                                 environment);
         posix_spawnattr_destroy(&attributes);
     }
     posix_spawn_file_actions_destroy(&actions);

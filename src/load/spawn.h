@@ -22,8 +22,9 @@ struct spawn_end {
     bool timed_out;
 };
 
-/* Runs the child to its end. Its text goes to `text` up to that buffer's ceiling, the rest is dropped. A child that
- * passes the time limit is killed. Errors: KD_ENOTFOUND, KD_EDENIED, KD_ENOMEM, KD_EIO for what kept it from starting. */
+/* Runs the child to its end. Its text goes to `text` up to that buffer's ceiling, the rest is dropped. A
+ * child that passes the time limit is killed. Errors: KD_ENOTFOUND, KD_EDENIED, KD_ENOMEM, KD_EIO for what
+ * kept it from starting. */
 int spawn_run(const struct spawn *spawn, struct buf *text, struct spawn_end *ret, struct err *err);
 /* The path of kerasd-load into path: beside our own executable, else where it is installed. */
 void spawn_find_helper(char *path, size_t size);

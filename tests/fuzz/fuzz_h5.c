@@ -1,5 +1,5 @@
-/* Fuzz target: any bytes as a model file, read as the loader child reads them, without its jail. What the child
- * accepts, the daemon's verifier must accept too. */
+/* Fuzz target: any bytes as a model file, read as the loader child reads them, without its jail. What the
+ * child accepts, the daemon's verifier must accept too. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>

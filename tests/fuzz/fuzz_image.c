@@ -1,4 +1,5 @@
-/* Fuzz target: any bytes as a model image. What the verifier accepts must be safe to use, so all of it is touched. */
+/* Fuzz target: any bytes as a model image. What the verifier accepts must be safe to use, so all of it is
+ * touched. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -18,7 +19,8 @@ static void touch_tensors(const struct image_tensor *tensors, size_t n)
             continue;
         int64_t elements;
         if (!shape_elements(&tensors[i].shape, &elements) ||
-            (size_t)elements * dtype_size(tensors[i].dtype) != tensors[i].bytes || (uintptr_t)data % IMAGE_ALIGNMENT)
+            (size_t)elements * dtype_size(tensors[i].dtype) != tensors[i].bytes ||
+            (uintptr_t)data % IMAGE_ALIGNMENT)
             abort();
         for (size_t k = 0; k < tensors[i].bytes; k++)
             sum += data[k];

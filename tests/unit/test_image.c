@@ -74,7 +74,8 @@ static void check_model(const struct image_content *content)
     CU_ASSERT_PTR_NULL(content->layers[1].saved_name);
     CU_ASSERT_EQUAL(content->layers[1].n_weights, 0);
     CU_ASSERT_EQUAL_FATAL(content->layers[2].n_weights, 2);
-    const struct image_tensor *kernel = &content->layers[0].weights[0], *half = &content->layers[2].weights[0];
+    const struct image_tensor *kernel = &content->layers[0].weights[0],
+                              *half = &content->layers[2].weights[0];
     struct shape expected = shape_of(2, 3, 5);
     CU_ASSERT_TRUE(shape_equal(&kernel->shape, &expected));
     CU_ASSERT_EQUAL(kernel->bytes, 60);
@@ -139,9 +140,11 @@ static void test_writer_overflow(void)
     size_t index;
     struct image_writer *writer = image_writer_new(SIZE_MAX);
     image_writer_layer(writer, "a", NULL);
-    struct shape shape = shape_of(3, 0x7fffffff, 0x7fffffff, 0x7fffffff), large = shape_of(2, 0x7fffffff, 0x7fffffff);
-    CU_ASSERT_EQUAL(image_writer_tensor(writer, IMAGE_SECTION_LAYERS, "k", DTYPE_INT8, &shape, true, &index, &err),
-                    KD_EFORMAT);
+    struct shape shape = shape_of(3, 0x7fffffff, 0x7fffffff, 0x7fffffff),
+                 large = shape_of(2, 0x7fffffff, 0x7fffffff);
+    CU_ASSERT_EQUAL(
+        image_writer_tensor(writer, IMAGE_SECTION_LAYERS, "k", DTYPE_INT8, &shape, true, &index, &err),
+        KD_EFORMAT);
     for (int i = 0; i < 8; i++)
         add(writer, IMAGE_SECTION_LAYERS, "k", DTYPE_INT8, large, true);
     CU_ASSERT_EQUAL(image_writer_map(writer, -1, &err), KD_EFORMAT);
@@ -173,12 +176,12 @@ static int open_crafted(const char *json, struct err *err)
 }
 
 /* The text is one header with a place for the layers. */
-#define HEADER(kind, layers, optimizer) \
-    "{\"kind\":\"" kind "\",\"model_config\":\"{}\",\"layers\":[" layers "],\"top_level\":[]," \
+#define HEADER(kind, layers, optimizer)                                                                      \
+    "{\"kind\":\"" kind "\",\"model_config\":\"{}\",\"layers\":[" layers "],\"top_level\":[],"               \
     "\"optimizer\":[" optimizer "],\"assets\":[],\"attributes\":[]}"
-#define TENSOR(dtype, shape, offset, bytes) \
+#define TENSOR(dtype, shape, offset, bytes)                                                                  \
     "{\"name\":\"k\",\"dtype\":\"" dtype "\",\"shape\":" shape ",\"offset\":" offset ",\"bytes\":" bytes "}"
-#define LAYER(tensors) "{\"name\":\"d\",\"weights\":[" tensors "]}"
+#define LAYER(tensors)                   "{\"name\":\"d\",\"weights\":[" tensors "]}"
 #define ONE(dtype, shape, offset, bytes) HEADER("model", LAYER(TENSOR(dtype, shape, offset, bytes)), "")
 
 static void test_hostile_headers(void)
@@ -190,7 +193,8 @@ static void test_hostile_headers(void)
         {ONE("float32", "[2,3]", "320", "24"), NULL},
         {ONE("float32", "[]", "320", "4"), NULL},
         {ONE("float32", "[0,3]", "320", "0"), NULL},
-        {HEADER("model", LAYER(TENSOR("int8", "[1]", "384", "1") "," TENSOR("int8", "[1]", "448", "1")), ""), NULL},
+        {HEADER("model", LAYER(TENSOR("int8", "[1]", "384", "1") "," TENSOR("int8", "[1]", "448", "1")), ""),
+         NULL},
         {HEADER("theory", "", ""), "kind"},
         {"[]", "not a JSON object"},
         {"{", "not JSON"},
@@ -224,7 +228,8 @@ static void test_hostile_headers(void)
         {ONE("float32", "[100,3]", "320", "1200"), "where it can be"},
         {HEADER("model", LAYER(TENSOR("int8", "[1]", "384", "1") "," TENSOR("int8", "[1]", "384", "1")), ""),
          "where it can be"},
-        {HEADER("model", LAYER("{\"name\":\"k\",\"dtype\":\"int8\",\"shape\":[1],\"bytes\":1}"), ""), "has no data"},
+        {HEADER("model", LAYER("{\"name\":\"k\",\"dtype\":\"int8\",\"shape\":[1],\"bytes\":1}"), ""),
+         "has no data"},
         {HEADER("model", "", "{\"name\":\"k\",\"dtype\":\"int8\",\"shape\":[1],\"bytes\":1}"), NULL},
         {HEADER("model", "", "7"), "no name"},
     };
@@ -240,7 +245,8 @@ static void test_hostile_headers(void)
 
 static void test_hostile_frames(void)
 {
-    static const uint64_t claims[][2] = {{4096, 0}, {UINT64_MAX, 0}, {0, 4096}, {0, UINT64_MAX}, {1u << 26, 0}};
+    static const uint64_t claims[][2] = {
+        {4096, 0}, {UINT64_MAX, 0}, {0, 4096}, {0, UINT64_MAX}, {1u << 26, 0}};
     for (size_t i = 0; i < KD_COUNT(claims); i++) {
         struct image *image = NULL;
         int fd = craft("{}", 0, claims[i][0], claims[i][1]);
@@ -292,10 +298,14 @@ static void test_every_byte(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        {"round trip", test_round_trip},           {"unfinished image", test_unfinished},
-        {"limit", test_limit},                     {"writer overflow", test_writer_overflow},
-        {"hostile headers", test_hostile_headers}, {"hostile frames", test_hostile_frames},
-        {"too many values", test_too_many_values}, {"every byte wrong", test_every_byte},
+        {"round trip", test_round_trip},
+        {"unfinished image", test_unfinished},
+        {"limit", test_limit},
+        {"writer overflow", test_writer_overflow},
+        {"hostile headers", test_hostile_headers},
+        {"hostile frames", test_hostile_frames},
+        {"too many values", test_too_many_values},
+        {"every byte wrong", test_every_byte},
     };
     return unit_main("image", tests, KD_COUNT(tests));
 }

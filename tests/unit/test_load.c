@@ -1,6 +1,6 @@
-/* Tests of src/load and of kerasd-load, on real files: every form that a Keras file has, every wrong file that people
- * load, and children that crash, hang and lie. The files are made by tests/data/h5/make.py; element i of each of
- * their tensors is i. */
+/* Tests of src/load and of kerasd-load, on real files: every form that a Keras file has, every wrong file
+ * that people load, and children that crash, hang and lie. The files are made by tests/data/h5/make.py;
+ * element i of each of their tensors is i. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -33,7 +33,8 @@ static struct load_options options_of(const char *helper)
 
 static char *data_path(const char *name, char *path)
 {
-    snprintf(path, PATH_MAX, "%s/%s%s", env("KERASD_SRCDIR"), strchr(name, '/') ? "" : "tests/data/h5/", name);
+    snprintf(path, PATH_MAX, "%s/%s%s", env("KERASD_SRCDIR"), strchr(name, '/') ? "" : "tests/data/h5/",
+             name);
     return path;
 }
 
@@ -171,11 +172,14 @@ static void test_dtypes(void)
         int rank;
         double second; /* the element with index 1, or 0 where there is but one */
     } rows[] = {
-        {"float16", DTYPE_FLOAT16, 1, 1},    {"float64", DTYPE_FLOAT64, 1, 1}, {"big_endian", DTYPE_FLOAT32, 1, 1},
-        {"int8", DTYPE_INT8, 1, -1},         {"int16", DTYPE_INT16, 1, 1},     {"int32", DTYPE_INT32, 1, 1},
-        {"int64", DTYPE_INT64, 1, 1},        {"uint8", DTYPE_UINT8, 1, 1},     {"uint16", DTYPE_UINT16, 1, 1},
-        {"uint32", DTYPE_UINT32, 1, 1},      {"uint64", DTYPE_UINT64, 1, 1},   {"bool", DTYPE_BOOL, 1, 1},
-        {"bfloat16", DTYPE_BFLOAT16, 1, 2},  {"scalar", DTYPE_FLOAT32, 0, 5},  {"empty", DTYPE_FLOAT32, 2, 0},
+        {"float16", DTYPE_FLOAT16, 1, 1},    {"float64", DTYPE_FLOAT64, 1, 1},
+        {"big_endian", DTYPE_FLOAT32, 1, 1}, {"int8", DTYPE_INT8, 1, -1},
+        {"int16", DTYPE_INT16, 1, 1},        {"int32", DTYPE_INT32, 1, 1},
+        {"int64", DTYPE_INT64, 1, 1},        {"uint8", DTYPE_UINT8, 1, 1},
+        {"uint16", DTYPE_UINT16, 1, 1},      {"uint32", DTYPE_UINT32, 1, 1},
+        {"uint64", DTYPE_UINT64, 1, 1},      {"bool", DTYPE_BOOL, 1, 1},
+        {"bfloat16", DTYPE_BFLOAT16, 1, 2},  {"scalar", DTYPE_FLOAT32, 0, 5},
+        {"empty", DTYPE_FLOAT32, 2, 0},
     };
     struct image *image = load("dtypes.h5");
     for (size_t i = 0; i < KD_COUNT(rows); i++) {
@@ -210,7 +214,8 @@ static void test_weights_only(void)
     image_close(image);
     CU_ASSERT_EQUAL(load_file(path, data_path("lfs.h5", other), &options, &image, &err), KD_EFORMAT);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "model.to_json()"));
-    CU_ASSERT_EQUAL(load_file(path, data_path("tensorflow_js.h5", other), &options, &image, &err), KD_EFORMAT);
+    CU_ASSERT_EQUAL(load_file(path, data_path("tensorflow_js.h5", other), &options, &image, &err),
+                    KD_EFORMAT);
     CU_ASSERT_EQUAL(load_file(path, "/nonexistent/a.json", &options, &image, &err), KD_ENOTFOUND);
 }
 
@@ -280,7 +285,8 @@ static void test_refusals(void)
         {"zeros.h5", KD_EFORMAT, "nothing but zero bytes"},
         {"noise.h5", KD_EFORMAT, "not an HDF5 file (it begins b7 "},
         {"empty.h5", KD_EFORMAT, "empty (0 bytes)"},
-        {"lfs.h5", KD_EFORMAT, "Git LFS pointer, not the model itself: run 'git lfs install' and 'git lfs pull'"},
+        {"lfs.h5", KD_EFORMAT,
+         "Git LFS pointer, not the model itself: run 'git lfs install' and 'git lfs pull'"},
         {"page.h5", KD_EFORMAT, "a web page"},
         {"text.h5", KD_EFORMAT, "a text file, not a model; it begins 'just some notes'"},
         {"architecture.h5", KD_EUNSUPPORTED, "architecture alone"},
@@ -468,7 +474,8 @@ static void test_file_changes(void)
     struct err err;
     snprintf(path, sizeof(path), "%s/changing.model", directory);
     close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-    struct load_options options = options_of(write_helper("changing", "echo x >> \"$0.model\"; exit 36", helper));
+    struct load_options options =
+        options_of(write_helper("changing", "echo x >> \"$0.model\"; exit 36", helper));
     CU_ASSERT_EQUAL(load_file(path, NULL, &options, &image, &err), KD_EUNAVAILABLE);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "changed while it was read"));
 }
@@ -505,7 +512,8 @@ static void test_probe(void)
     printf("[%s] ", text.data);
     if (strstr(text.data, "seccomp")) {
         CU_ASSERT_TRUE(jailed);
-        snprintf(command, sizeof(command), "'%s' --check-jail > '%s/check.txt'", env("KERASD_LOAD"), directory);
+        snprintf(command, sizeof(command), "'%s' --check-jail > '%s/check.txt'", env("KERASD_LOAD"),
+                 directory);
         CU_ASSERT_EQUAL(system(command), 0);
     }
     buf_reset(&text);
