@@ -115,23 +115,27 @@ static int measure(const struct engine *engine, int node_index, const struct ten
     return status;
 }
 
+#define KEY_ON_STACK 16
+
 int engine_plan_get_for(struct engine *engine, const struct tensor *inputs, struct engine_plan **ret,
                         struct err *err)
 {
-    size_t n_inputs = engine_n_inputs(engine);
-    struct shape *key = calloc(engine_key_length(engine) + 1, sizeof(*key));
+    size_t n_inputs = engine_n_inputs(engine), n_key = engine_key_length(engine);
+    struct shape few[KEY_ON_STACK], *key = n_key > KEY_ON_STACK ? calloc(n_key, sizeof(*key)) : few;
     struct spare spare = {0};
     int status = key ? 0 : err_set(err, KD_ENOMEM, "out of memory while planning a request");
     for (size_t i = 0; i < n_inputs && !status; i++)
         key[i] = inputs[i].shape;
     for (int i = 0; i < engine->n_measures && !status; i++) {
-        key[n_inputs + (size_t)i].rank = 1;
-        status = measure(engine, engine->measures[i], inputs, &spare, &key[n_inputs + (size_t)i].dim[0], err);
+        struct shape *measured = &key[n_inputs + (size_t)i];
+        measured->rank = 1;
+        status = measure(engine, engine->measures[i], inputs, &spare, &measured->dim[0], err);
     }
     if (!status)
         status = cache_get(engine, key, ret, err);
     free(spare.data);
-    free(key);
+    if (key != few)
+        free(key);
     return status;
 }
 

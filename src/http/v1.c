@@ -95,19 +95,16 @@ static int run_model(const struct keras_model *model, const struct inputs *input
 {
     struct engine *engine = keras_model_engine(model);
     size_t n = engine_n_outputs(engine);
-    struct shape *shapes = calloc(inputs->n, sizeof(*shapes));
     struct tensor *outputs = calloc(n, sizeof(*outputs));
     struct keras_signature_tensor *signature = calloc(n, sizeof(*signature));
     struct engine_worker *worker = engine_worker_new();
     struct engine_plan *plan = NULL;
     int code = KD_ENOMEM;
-    if (!shapes || !outputs || !signature || !worker) {
+    if (!outputs || !signature || !worker) {
         err_set(err, code, "out of memory");
         goto out;
     }
-    for (size_t i = 0; i < inputs->n; i++)
-        shapes[i] = inputs->tensors[i].shape;
-    code = engine_plan_get(engine, shapes, &plan, err);
+    code = engine_plan_get_for(engine, inputs->tensors, &plan, err);
     for (size_t i = 0; code == 0 && i < n; i++) {
         size_t bytes;
         signature[i] = *keras_model_output(model, i);
@@ -127,7 +124,6 @@ out:
     engine_worker_free(worker);
     free(signature);
     free(outputs);
-    free(shapes);
     return code;
 }
 

@@ -83,9 +83,11 @@ int sched_batch_plan(struct engine *engine, const struct sched_job *job, int64_t
     struct shape shapes[SCHED_MAX_TENSORS];
     size_t n = engine_n_inputs(engine);
     KD_ASSERT(n <= SCHED_MAX_TENSORS);
+    if (rows == 0)
+        return engine_plan_get_for(engine, job->inputs, ret, err);
     for (size_t i = 0; i < n; i++) {
         shapes[i] = job->inputs[i].shape;
-        if (rows > 0 && shapes[i].rank > 0)
+        if (shapes[i].rank > 0)
             shapes[i].dim[0] = rows;
     }
     return engine_plan_get(engine, shapes, ret, err);
