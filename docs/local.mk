@@ -3,3 +3,4 @@ dist_doc_DATA += docs/ARCHITECTURE.md docs/SIDECAR.md docs/ADDING-A-LAYER.md CON
 dist_doc_DATA += docs/LAYERS.md
 dist_check_SCRIPTS += tests/layers-doc.sh
 TESTS += tests/layers-doc.sh
+dist_man_MANS += docs/kerasd.8
