@@ -40,9 +40,9 @@ static int stochastic_depth_parse(struct keras_layer *layer, struct err *err)
     double *survival = keras_params(layer, sizeof(*survival));
     if (!survival)
         return 0;
-    keras_config_ignore(layer, (const char *const[]){"drop_path_rate", NULL});
+    double drop = keras_config_float(layer, "drop_path_rate", 0.5);
     *survival = keras_config_float(layer, "survival_probability", 0.5);
-    layer->training_matters = true;
+    layer->training_matters = drop > 0 && *survival < 1;
     return 0;
 }
 

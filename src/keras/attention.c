@@ -74,7 +74,7 @@ static int parse(struct keras_layer *layer, bool additive)
     struct attention *params = keras_params(layer, sizeof(*params));
     if (!params)
         return 0;
-    keras_config_ignore(layer, (const char *const[]){"dropout", NULL});
+    layer->training_matters = keras_config_float(layer, "dropout", 0) > 0;
     params->additive = additive;
     params->causal = keras_config_bool(layer, "causal", false);
     params->concat = !additive && keras_config_choice(layer, "score_mode", modes, 0) == 1;

@@ -53,6 +53,7 @@ static void parse_common(struct keras_layer *layer, struct multi_head *params)
     params->use_bias = keras_config_bool(layer, "use_bias", true);
     params->use_gate = keras_config_bool(layer, "use_gate", false);
     params->has_dropout = keras_config_float(layer, "dropout", 0) > 0;
+    layer->training_matters = params->has_dropout;
     params->sliding_window = keras_config_int(layer, "sliding_window", 0, 1);
     declare_all(layer, params);
 }

@@ -38,6 +38,14 @@ size_t recurrent_states(enum engine_rnn_kind kind)
 
 /* ---- parse ---- */
 
+/* Dropout acts in calls with training=True. */
+static void read_dropout(struct keras_layer *layer)
+{
+    bool input = keras_config_float(layer, "dropout", 0) > 0;
+    bool recurrent = keras_config_float(layer, "recurrent_dropout", 0) > 0;
+    layer->training_matters = layer->training_matters || input || recurrent;
+}
+
 /* The era's default where the key is missing, as it is in files of Keras 1 only. */
 static const char *default_recurrent_activation(const struct keras_writer *writer)
 {
@@ -56,9 +64,9 @@ static void declare_cell_weights(struct keras_layer *layer, const struct recurre
 
 static void parse_cell(struct keras_layer *layer, enum engine_rnn_kind kind, struct recurrent_cell *cell)
 {
-    static const char *const training_only[] = {"dropout", "recurrent_dropout", "implementation",
-                                                "unit_forget_bias", NULL};
+    static const char *const training_only[] = {"implementation", "unit_forget_bias", NULL};
     keras_config_ignore(layer, training_only);
+    read_dropout(layer);
     cell->kind = kind;
     cell->units = keras_config_int(layer, "units", 0, 1);
     cell->activation = keras_config_activation(layer, "activation", "tanh");
@@ -90,15 +98,16 @@ static void parse_cudnn_cell(struct keras_layer *layer, enum engine_rnn_kind kin
 
 struct recurrent_options *recurrent_parse_options(struct keras_layer *layer)
 {
-    static const char *const training_only[] = {"dropout", "recurrent_dropout", "unroll", "implementation",
-                                                "unit_forget_bias", "input_dim", "input_length", "input_spec",
-                                                "num_constants", "use_cudnn", "consume_less", NULL};
+    static const char *const training_only[] = {
+        "unroll",     "implementation", "unit_forget_bias", "input_dim",    "input_length",
+        "input_spec", "num_constants",  "use_cudnn",        "consume_less", NULL};
     struct recurrent_options *options = arena_alloc(layer->arena, sizeof(*options));
     if (!options) {
         keras_config_fail(layer, "out of memory");
         return NULL;
     }
     keras_config_ignore(layer, training_only);
+    read_dropout(layer);
     options->return_sequences = keras_config_bool(layer, "return_sequences", false);
     options->return_state = keras_config_bool(layer, "return_state", false);
     options->go_backwards = keras_config_bool(layer, "go_backwards", false);
@@ -219,6 +228,7 @@ static int add_step(struct keras_layer *layer, struct recurrent *params, const s
     if (params->n_steps == RECURRENT_MAX_CELLS)
         return keras_config_fail(layer, "more than %d cells", RECURRENT_MAX_CELLS);
     params->steps[params->n_steps++] = (struct recurrent_step){.cell = cell->params, .owner = cell};
+    layer->training_matters = layer->training_matters || cell->training_matters;
     return 0;
 }
 

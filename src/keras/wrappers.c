@@ -13,6 +13,7 @@ static int parse(struct keras_layer *layer, struct err *err)
         return keras_config_fail(layer, "config key 'layer' is missing");
     keras_declare_child(layer, entry);
     keras_declare_weight(layer, "vector_u", false);
+    layer->training_matters = true; /* a training step changes the kernel */
     return 0;
 }
 

@@ -205,6 +205,31 @@ static void test_refusals(void)
         case_refused(rows[i].config, rows[i].version, rows[i].words);
 }
 
+#define TRAINING(dropout)                                                                                    \
+    "{\"class_name\": \"Functional\", \"config\": {\"name\": \"m\", \"layers\": [{\"class_name\": "          \
+    "\"InputLayer\", \"name\": \"x\", \"inbound_nodes\": [], \"config\": {\"batch_input_shape\": [null, 2, " \
+    "1], "                                                                                                   \
+    "\"name\": \"x\"}}, {\"class_name\": \"SimpleRNN\", \"name\": \"rnn\", \"config\": {\"name\": \"rnn\", " \
+    "\"units\": 1, \"use_bias\": false, \"dropout\": " dropout "}, \"inbound_nodes\": [[[\"x\", 0, 0, "      \
+    "{\"training\": true}]]]}], \"input_layers\": [[\"x\", 0, 0]], \"output_layers\": [[\"rnn\", 0, 0]]}}"
+
+/* A call with training=True matters where there is dropout; Keras 3's predict() overrules it. */
+static void test_dropout_in_training(void)
+{
+    static const float kernel[] = {1}, recurrent[] = {0};
+    struct weights weights = {kernel, recurrent, NULL, 1, {0}};
+    struct shape shape = shape_of(3, (int64_t)1, (int64_t)2, (int64_t)1);
+    const float expected[] = {0.964028f};
+    struct err err;
+    case_begin(TRAINING("0.5"), "2.15.0");
+    add_weights(&weights);
+    CU_ASSERT_PTR_NULL(case_build(NULL, &err));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "training=True"));
+    case_end(NULL);
+    expect(TRAINING("0.0"), "2.15.0", &weights, shape, x12, expected, 1);
+    expect(TRAINING("0.5"), "3.15.1", &weights, shape, x12, expected, 1);
+}
+
 /* A loop that must be unrolled needs to know how often. */
 static void test_unknown_unroll(void)
 {
@@ -227,6 +252,7 @@ int main(void)
         {"bidirectional", test_bidirectional},
         {"attention", test_attention},
         {"refusals", test_refusals},
+        {"dropout_in_training", test_dropout_in_training},
         {"unknown_unroll", test_unknown_unroll},
     };
     return unit_main("keras_recurrent", tests, KD_COUNT(tests));
