@@ -109,7 +109,9 @@ int h5_jail_limit(const struct h5_limits *limits, int first_fd, struct err *err)
         if (getrlimit((__rlimit_resource_t)rows[i].resource, &limit))
             return err_errno(err, errno, "the loader cannot read its limits");
         limit.rlim_cur = rows[i].limit < limit.rlim_max ? rows[i].limit : limit.rlim_max;
-        limit.rlim_max = limit.rlim_cur;
+        /* At the hard limit of processor time the kernel kills without a reason: SIGXCPU comes before. */
+        if (rows[i].resource != RLIMIT_CPU)
+            limit.rlim_max = limit.rlim_cur;
         if (setrlimit((__rlimit_resource_t)rows[i].resource, &limit))
             return err_errno(err, errno, "the loader cannot limit itself");
     }
