@@ -40,6 +40,9 @@ static int stochastic_depth_parse(struct keras_layer *layer, struct err *err)
     double *survival = keras_params(layer, sizeof(*survival));
     if (!survival)
         return 0;
+    if (!keras_config_has(layer, "drop_path_rate") && !keras_config_has(layer, "survival_probability"))
+        return keras_config_fail(
+            layer, "not a StochasticDepth that we know (no 'drop_path_rate'), so a custom class");
     double drop = keras_config_float(layer, "drop_path_rate", 0.5);
     *survival = keras_config_float(layer, "survival_probability", 0.5);
     layer->training_matters = drop > 0 && *survival < 1;

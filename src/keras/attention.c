@@ -74,6 +74,10 @@ static int parse(struct keras_layer *layer, bool additive)
     struct attention *params = keras_params(layer, sizeof(*params));
     if (!params)
         return 0;
+    /* People call layers of their own Attention; Keras's always writes this key. */
+    if (!keras_config_has(layer, "use_scale"))
+        return keras_config_fail(layer,
+                                 "not Keras's own layer of this name (no 'use_scale'), so a custom class");
     layer->training_matters = keras_config_float(layer, "dropout", 0) > 0;
     params->additive = additive;
     params->causal = keras_config_bool(layer, "causal", false);

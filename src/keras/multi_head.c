@@ -63,6 +63,9 @@ static int parse_mha(struct keras_layer *layer, struct err *err)
     struct multi_head *params = keras_params(layer, sizeof(*params));
     if (!params)
         return 0;
+    if (!keras_config_has(layer, "num_heads") || !keras_config_has(layer, "key_dim"))
+        return keras_config_fail(layer,
+                                 "not Keras's own layer of this name (no 'key_dim'), so a custom class");
     params->n_heads = keras_config_int(layer, "num_heads", 1, 1);
     params->n_kv_heads = params->n_heads;
     params->key_dim = keras_config_int(layer, "key_dim", 1, 1);
@@ -78,6 +81,9 @@ static int parse_gqa(struct keras_layer *layer, struct err *err)
     struct multi_head *params = keras_params(layer, sizeof(*params));
     if (!params)
         return 0;
+    if (!keras_config_has(layer, "num_query_heads") || !keras_config_has(layer, "head_dim"))
+        return keras_config_fail(layer,
+                                 "not Keras's own layer of this name (no 'head_dim'), so a custom class");
     params->n_heads = keras_config_int(layer, "num_query_heads", 1, 1);
     params->n_kv_heads = keras_config_int(layer, "num_key_value_heads", 1, 1);
     params->key_dim = keras_config_int(layer, "head_dim", 1, 1);

@@ -134,10 +134,10 @@ static void test_attention(void)
 {
     static const float x[] = {1, 0, 0, 2};
     struct shape shape = shape_of(3, (int64_t)1, (int64_t)2, (int64_t)2);
-    expect(ATTENTION("Attention", ""), "2.15.0", NULL, shape, x,
+    expect(ATTENTION("Attention", ", \"use_scale\": false"), "2.15.0", NULL, shape, x,
            (const float[]){0.731059f, 0.537883f, 0.017986f, 1.964028f}, 4);
     /* With causal order the first query sees the first value alone. */
-    expect(ATTENTION("Attention", ", \"causal\": true"), "2.4.0", NULL, shape, x,
+    expect(ATTENTION("Attention", ", \"use_scale\": false, \"causal\": true"), "2.4.0", NULL, shape, x,
            (const float[]){1, 0, 0.017986f, 1.964028f}, 4);
 }
 
@@ -174,6 +174,10 @@ static void test_refusals(void)
         {SEQUENTIAL("[null, 4]", "{\"class_name\": \"LayerScale\", \"config\": {\"name\": \"l\"}}"),
          "2.15.0",
          {"custom", NULL}},
+        {ATTENTION("Attention", ", \"units\": 3"), "2.15.0", {"custom class", "use_scale", NULL}},
+        {ATTENTION("MultiHeadAttention", ", \"num_heads\": 3, \"d_model\": 9"),
+         "2.15.0",
+         {"custom class", NULL}},
         {SEQUENTIAL("[null, 4]", "{\"class_name\": \"JaxLayer\", \"config\": {\"name\": \"l\"}}"),
          "3.15.1",
          {"another framework", NULL}},
