@@ -63,6 +63,7 @@ static const struct activation_name table[] = {
     OTHER("softmax", ACTIVATION_SOFTMAX),
     OTHER("softmax_v2", ACTIVATION_SOFTMAX),
     OTHER("log_softmax", ACTIVATION_LOG_SOFTMAX),
+    OTHER("log_softmax_v2", ACTIVATION_LOG_SOFTMAX),
     OTHER("glu", ACTIVATION_GLU),
     OTHER("sparsemax", ACTIVATION_SPARSEMAX),
 };

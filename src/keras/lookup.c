@@ -259,6 +259,12 @@ static engine_value invert(const struct keras_layer *layer, struct keras_call *c
     return engine_gather(graph, table, ids, 0, 0, ENGINE_BOUNDS_ERROR);
 }
 
+/* Up to TensorFlow 2.6 the layer's dtype was that of its vocabulary; counts were float32 all the same. */
+static bool is_early(const struct keras_layer *layer)
+{
+    return layer->writer->family == KERAS_TF && !keras_json_get(layer->config, "vocabulary_dtype");
+}
+
 static int lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
 {
     const struct lookup *params = layer->params;
@@ -276,6 +282,8 @@ static int lower(const struct keras_layer *layer, struct keras_call *call, struc
     engine_value ids = engine_lookup(call->graph, x, keys, values, oov_start, vocabulary->n_oov);
     bool counts_ints = layer->writer->family == KERAS_3 && params->mode != CATEGORICAL_TF_IDF;
     enum dtype dtype = counts_ints ? DTYPE_INT64 : categorical_dtype(layer, params->mode);
+    if (!counts_ints && !ids_wanted && dtype_is_int(dtype) && is_early(layer))
+        dtype = DTYPE_FLOAT32;
     engine_value y = categorical_encode(layer, call, ids, ENGINE_NONE, params->mode, params->depth, dtype);
     if (params->mode == CATEGORICAL_TF_IDF)
         y = engine_binary(
