@@ -24,11 +24,11 @@ static const char *const stages[] = {"decode", "queue", "compute", "encode"};
 
 enum {
     CELL_REQUESTS, /* by protocol and outcome */
-    CELL_ROWS = CELL_REQUESTS + 3 * N_OUTCOMES,
-    CELL_BYTES_IN,
+    CELL_BYTES_IN = CELL_REQUESTS + 3 * N_OUTCOMES,
     CELL_BYTES_OUT,
     CELL_FAIL_NS,
-    CELL_TOTAL,   /* histogram of successful requests */
+    CELL_ROWS, /* histograms of successful requests from here on */
+    CELL_TOTAL = CELL_ROWS + METRICS_HISTOGRAM_CELLS,
     CELL_STAGES = CELL_TOTAL + METRICS_HISTOGRAM_CELLS,
     CELL_TFS_TOTAL = CELL_STAGES + 4 * METRICS_HISTOGRAM_CELLS,
     CELL_TFS_RUN = CELL_TFS_TOTAL + METRICS_HISTOGRAM_CELLS,
@@ -61,7 +61,7 @@ void registry_record(struct registry_version *version, const struct registry_sam
         metrics_add(cells, CELL_FAIL_NS, (uint64_t)sample->total_ns);
     if (sample->outcome != REGISTRY_OK)
         return;
-    metrics_add(cells, CELL_ROWS, (uint64_t)sample->rows);
+    metrics_observe(cells, CELL_ROWS, METRICS_BUCKETS_ROWS, (uint64_t)sample->rows);
     metrics_observe(cells, CELL_TOTAL, METRICS_BUCKETS_LATENCY, (uint64_t)sample->total_ns);
     for (size_t i = 0; i < N_STAGES; i++)
         metrics_observe(cells, CELL_STAGES + i * METRICS_HISTOGRAM_CELLS, METRICS_BUCKETS_LATENCY,
@@ -122,7 +122,7 @@ static void read_batches(const struct registry_version *version, struct registry
 void registry_stats_read(const struct registry_version *version, struct registry_stats *ret)
 {
     *ret = (struct registry_stats){
-        .inference_count = metrics_sum(version->cells, CELL_ROWS),
+        .inference_count = histogram_sum(version, METRICS_BUCKETS_ROWS, CELL_ROWS),
         .execution_count = metrics_sum(sched_queue_cells(version->queue), SCHED_CELL_EXECUTIONS),
         .last_inference_ms = __atomic_load_n(&version->last_ms, __ATOMIC_RELAXED),
         .success = {outcome_count(version, REGISTRY_OK),
@@ -317,8 +317,8 @@ static void print_tfs_counts(struct buf *ret, const struct registry_snapshot *sn
 }
 
 /* Of the version that serves: histograms cannot be added up without copying them. */
-static void print_tfs_latency(struct buf *ret, const struct registry_snapshot *snapshot, enum metrics_id id,
-                              size_t first)
+static void print_tfs_histogram(struct buf *ret, const struct registry_snapshot *snapshot, enum metrics_id id,
+                                size_t first)
 {
     metrics_print_family(ret, id);
     for (size_t i = 0; i < snapshot->n; i++) {
@@ -353,8 +353,9 @@ void registry_metrics(struct registry *registry, struct buf *ret)
     if (compatibility) {
         print_tfs_counts(ret, snapshot, METRIC_TFS_REQUEST_COUNT, false);
         print_tfs_counts(ret, snapshot, METRIC_TFS_EXAMPLE_COUNTS, true);
-        print_tfs_latency(ret, snapshot, METRIC_TFS_REQUEST_LATENCY, CELL_TFS_TOTAL);
-        print_tfs_latency(ret, snapshot, METRIC_TFS_RUNTIME_LATENCY, CELL_TFS_RUN);
+        print_tfs_histogram(ret, snapshot, METRIC_TFS_EXAMPLES, CELL_ROWS);
+        print_tfs_histogram(ret, snapshot, METRIC_TFS_REQUEST_LATENCY, CELL_TFS_TOTAL);
+        print_tfs_histogram(ret, snapshot, METRIC_TFS_RUNTIME_LATENCY, CELL_TFS_RUN);
     }
     registry_snapshot_free(snapshot);
 }

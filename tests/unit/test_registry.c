@@ -387,6 +387,26 @@ static void test_watch(void)
     stop();
 }
 
+/* Kubernetes swaps a link to a directory and leaves the paths as they are. */
+static void test_link(void)
+{
+    clear();
+    make_dir("..1");
+    make_dir("..2");
+    put_model("..1/model.h5");
+    put_file("..2/model.h5", "no model", 8);
+    CU_ASSERT_EQUAL(symlink("..1", path_of("..data")), 0);
+    CU_ASSERT_EQUAL(symlink("..data/model.h5", path_of("m.h5")), 0);
+    start("settle_time = 0\n[model m]\npath = @/m.h5\n");
+    CU_ASSERT_EQUAL(reload(), 0);
+    CU_ASSERT_TRUE(serves("m"));
+    CU_ASSERT_EQUAL(symlink("..2", path_of("..new")), 0);
+    CU_ASSERT_EQUAL(rename(path_of("..new"), path_of("..data")), 0);
+    EVENTUALLY(state_of("m", 1) == REGISTRY_AVAILABLE && strstr(status_error, "not a model"));
+    CU_ASSERT_TRUE(serves("m"));
+    stop();
+}
+
 static void test_selftest(void)
 {
     char right[16384], wrong[16384];
@@ -475,6 +495,8 @@ static void test_statistics(void)
                                              "protocol=\"v1\",outcome=\"ok\"} 1\n"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text.data, "\nkerasd_model_state{model=\"a\",version=\"1\","
                                              "state=\"AVAILABLE\"} 1\n"));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(text.data, "\n:tensorflow:serving:request_example_counts_sum{model=\"a\"} 8\n"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text.data, "\nnv_inference_count{model=\"a\",version=\"1\"} 8\n"));
     CU_ASSERT_PTR_NOT_NULL(
         strstr(text.data, "\n:tensorflow:serving:request_count{model_name=\"a\","
@@ -549,7 +571,7 @@ int main(void)
     static const struct unit_test tests[] = {
         {"file", test_file},           {"bad files", test_bad_files}, {"never good", test_never_good},
         {"versions", test_versions},   {"commands", test_commands},   {"drain", test_drain},
-        {"watch", test_watch},         {"self-test", test_selftest},  {"classes", test_classes},
+        {"watch", test_watch},         {"link", test_link},         {"self-test", test_selftest},  {"classes", test_classes},
         {"statistics", test_statistics}, {"reload under load", test_reload_under_load},
     };
     kernels_init();
