@@ -107,6 +107,8 @@ int inputs_fit(struct inputs *inputs, int64_t *ret_rows, struct err *err)
         struct tensor *tensor = &inputs->tensors[i];
         if (!inputs_adapt(&input->shape, &input->want->shape, &tensor->shape))
             return refuse_shape(input, err);
+        if (!input->fill.data && json_fill_reserve(&input->fill, 1) != 0)
+            return err_set(err, KD_ENOMEM, "out of memory for input '%s'", input->want->name);
         tensor->dtype = input->want->dtype;
         tensor->data = input->fill.data;
         if (tensor->shape.rank == 0)

@@ -59,22 +59,36 @@ struct model {
     const struct keras_model *keras;
 };
 
+/* A whole tensor. No rows at all can only be told for scalars: [] has one dimension. */
+static void put_tensor(struct buf *buf, const struct keras_signature_tensor *tensor)
+{
+    buf_printf(buf, "{\"type\":\"array\",\"minItems\":%d,\"items\":", tensor->shape.rank > 1);
+    put_value(buf, tensor, 1);
+    buf_putc(buf, '}');
+}
+
 /* {"x": value, ...}; rows: without dimension 0, else as lists of one row (of any number if it is the only input). */
 static void put_inputs_object(struct buf *buf, const struct model *model, bool rows)
 {
     size_t n = keras_model_n_inputs(model->keras);
-    buf_puts(buf, "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[");
+    buf_puts(buf, rows ? "{\"type\":\"object\",\"additionalProperties\":false,\"required\":["
+                       : "{\"type\":\"object\",\"required\":[");
     for (size_t i = 0; i < n; i++) {
         buf_puts(buf, i ? "," : "");
         json_out_string(buf, keras_model_input(model->keras, i)->name);
     }
     buf_puts(buf, "],\"properties\":{");
     for (size_t i = 0; i < n; i++) {
+        const struct keras_signature_tensor *tensor = keras_model_input(model->keras, i);
         buf_puts(buf, i ? "," : "");
-        json_out_string(buf, keras_model_input(model->keras, i)->name);
-        buf_puts(buf, rows ? ":" : n > 1 ? ":{\"type\":\"array\",\"minItems\":1,\"maxItems\":1,\"items\":"
-                                         : ":{\"type\":\"array\",\"minItems\":1,\"items\":");
-        put_value(buf, keras_model_input(model->keras, i), 1);
+        json_out_string(buf, tensor->name);
+        buf_putc(buf, ':');
+        if (!rows && n == 1) {
+            put_tensor(buf, tensor);
+            continue;
+        }
+        buf_puts(buf, rows ? "" : "{\"type\":\"array\",\"minItems\":1,\"maxItems\":1,\"items\":");
+        put_value(buf, tensor, 1);
         buf_puts(buf, rows ? "" : "}");
     }
     buf_puts(buf, "}}");
@@ -94,9 +108,8 @@ static void put_predict_body(struct buf *buf, const struct model *model)
     put_inputs_object(buf, model, true);
     buf_puts(buf, "}]},\"inputs\":{\"description\":\"Whole tensors; all have the same number of rows.\",\"anyOf\":[");
     if (single) {
-        buf_puts(buf, "{\"type\":\"array\",\"minItems\":1,\"items\":");
-        put_value(buf, keras_model_input(model->keras, 0), 1);
-        buf_puts(buf, "},");
+        put_tensor(buf, keras_model_input(model->keras, 0));
+        buf_putc(buf, ',');
     }
     put_inputs_object(buf, model, false);
     buf_puts(buf, "]}},\"oneOf\":[{\"required\":[\"instances\"],\"not\":{\"required\":[\"inputs\"]}},"
@@ -216,9 +229,9 @@ static void put_prediction(struct buf *buf, const struct prediction *prediction,
                prediction->verb, place, prediction->tag, prediction->summary);
     prediction->put_body(buf, model);
     buf_printf(buf, "}}},\"responses\":{\"200\":{\"description\":\"The outputs.\",\"content\":{\"application/json\":{"
-                    "\"schema\":%s},\"application/octet-stream\":{\"schema\":{}}}},\"default\":{\"$ref\":"
-                    "\"#/components/responses/Error\"}}}},",
-               prediction->answer);
+                    "\"schema\":%s}%s}},\"default\":{\"$ref\":\"#/components/responses/Error\"}}}},",
+               prediction->answer,
+               str_equal(prediction->tag, "V2") ? ",\"application/octet-stream\":{\"schema\":{}}" : "");
 }
 
 static void put_model(struct buf *buf, const struct registry_status *status)

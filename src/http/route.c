@@ -1,6 +1,6 @@
 /* route: one table says what exists; finding a route, and the answers for what does not exist and for wrong methods,
- * come from the same loop. Under /v1 TensorFlow Serving's habits hold: any case, and 400 "Malformed request" for
- * everything that its grammar does not have. */
+ * come from the same loop. Under /v1 TensorFlow Serving's habits hold: any case, and "Malformed request" for
+ * everything that its grammar does not have: 400, but 405 for methods that no path there takes. */
 #include "http/route.h"
 
 #include <stdio.h>
@@ -237,9 +237,9 @@ static void answer_v1_options(struct request *request)
         answer_text(request, 400, "OPTIONS without an Origin header");
 }
 
-static void answer_malformed(struct request *request)
+static void answer_malformed(struct request *request, int status)
 {
-    answer_text(request, 400, "Malformed request: %s %.700s", request->method_name, request->target);
+    answer_text(request, status, "Malformed request: %.40s %.700s", request->method_name, request->target);
 }
 
 void route_find(struct request *request)
@@ -257,17 +257,22 @@ void route_find(struct request *request)
     for (size_t i = 0; i < N_ROUTES; i++) {
         if (!match_path(routes[i].pattern, path, end, &match))
             continue;
-        if (takes(&routes[i], request->method) && !(v1 && request->method == METHOD_HEAD)) {
+        if (takes(&routes[i], request->method)) {
             take_route(request, &routes[i], &match);
             return;
         }
         get |= takes(&routes[i], METHOD_GET);
         post |= takes(&routes[i], METHOD_POST);
     }
-    if (v1 && request->method != METHOD_OTHER) {
-        answer_malformed(request);
+    bool tfs = starts_with(path, end, "/v1/models/", true);
+    bool known_method = tfs && (request->method == METHOD_GET || request->method == METHOD_POST);
+    if (v1 && (known_method || (!get && !post))) {
+        answer_malformed(request, 400);
     } else if (!get && !post) {
         answer_text(request, 404, "Not Found");
+    } else if (v1) {
+        answer_malformed(request, 405);
+        answer_allow(request, get, post);
     } else if (request->method == METHOD_OPTIONS) {
         answer(request, 204);
         answer_allow(request, get, post);

@@ -97,8 +97,10 @@ static bool parameters_ok(struct request *request, bool load)
     if (!parse_body(request, &body))
         return false;
     cJSON *parameters = cJSON_GetObjectItemCaseSensitive(body, "parameters");
-    if (parameters && !cJSON_IsObject(parameters))
+    if (parameters && !cJSON_IsObject(parameters)) {
         answer_text(request, 400, "Unable to parse 'parameters': an object is expected");
+        parameters = NULL;
+    }
     cJSON_ArrayForEach(item, parameters)
     {
         if (load && (str_equal(item->string, "config") || str_starts(item->string, "file:")))

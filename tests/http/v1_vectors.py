@@ -105,12 +105,16 @@ def vectors(directory):
 
 def malformed(directory):
     with start() as daemon:
-        for method, path in (("GET", PREDICT), ("POST", HPT + "/metadata"), ("GET", HPT + "/versions/x"),
-                             ("GET", HPT + "/version/5"), ("HEAD", HPT), ("PUT", HPT), ("DELETE", HPT), ("PATCH", HPT),
-                             ("GET", HPT + "/versions/1/labels/x"), ("GET", "/v1/nope"), ("GET", HPT + "/METADATA")):
-            status, _, data = daemon.request(method, path, b"{}" if method in ("POST", "PUT", "PATCH") else None)
-            want = "Malformed request: %s %s" % (method, path)
-            check(status == 400 and (method == "HEAD" or json.loads(data) == {"error": want}), (method, path, status, data))
+        for method, path, want in (
+                ("GET", PREDICT, 400), ("POST", HPT + "/metadata", 400), ("GET", HPT + "/versions/x", 400),
+                ("GET", HPT + "/version/5", 400), ("GET", HPT + "/versions/1/labels/x", 400), ("GET", "/v1/nope", 400),
+                ("GET", HPT + "/METADATA", 400), ("PUT", "/v1/nope", 400), ("PUT", HPT, 405), ("DELETE", PREDICT, 405),
+                ("PATCH", HPT, 405), ("TRACE", HPT, 405)):
+            status, headers, data = daemon.request(method, path, b"{}" if method in ("POST", "PUT", "PATCH") else None)
+            check(status == want and (headers["Allow"] is not None) == (want == 405), (method, path, status))
+            check(json.loads(data) == {"error": "Malformed request: %s %s" % (method, path)}, data)
+        status, headers, data = daemon.request("HEAD", HPT)
+        check(status == 200 and data == b"", "HEAD is GET without the body")
 
 
 def compressed(directory):
