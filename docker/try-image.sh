@@ -22,8 +22,8 @@ done
 base() {
     # The same mirror, release and apt settings as this machine.
     local mirror
-    mirror=$(grep -rhoE '(https?|file)://[^ ]+' /etc/apt/sources.list /etc/apt/sources.list.d 2> /dev/null |
-        grep -v -e security -e snapshot | head -n 1)
+    mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' |
+        awk '$2 == "bookworm" && $3 == "main" {print $1; exit}')
     echo "debootstrap bookworm"
     debootstrap --variant=minbase bookworm "$work/rootfs" "$mirror" > "$work/debootstrap.log" 2>&1 || {
         tail "$work/debootstrap.log"
