@@ -116,7 +116,11 @@ class Writer(object):
     def randomise(self, model, rng):
         """Random weights; nothing stays at 0 or 1, where a mistake would not show."""
         weights = list(model.weights)
+        if self.family in ("K1", "K2"):  # there get_weights() goes layer by layer, weights does not
+            weights = [w for layer in model.layers for w in layer.weights]
         values = model.get_weights()
+        if len(weights) != len(values):  # a Merge of models
+            weights = list(model.weights)
         assert len(weights) == len(values)
         model.set_weights([self.random_weight(self.weight_name(w), v, rng) for w, v in zip(weights, values)])
 
