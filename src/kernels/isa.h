@@ -84,10 +84,24 @@ struct kernels_lines {
                            const float *factor, const float *shift, float *y);
 };
 
+/* deep_rows x 4 outputs of a depthwise convolution. */
+#define DEEP_MAX_INPUTS 45
+struct deep_tile {
+    const float *x[DEEP_MAX_INPUTS]; /* the inputs, line by line: ((rows - 1) stride + k) x (3 stride + k) */
+    const float *w;                  /* [k, k, channels] */
+    const float *bias;               /* or NULL */
+    int64_t channels;
+    float *y[8]; /* NULL: not wanted */
+    bool clamps; /* as in struct tile */
+    float low, high;
+};
+
 struct kernels_table {
     int vector; /* floats of a vector */
     int panel;  /* columns of a panel of packed weights */
     void (*tile)(const struct tile *tile);
+    int deep_rows;
+    void (*deep_3x3[2])(const struct deep_tile *tile); /* by stride - 1 */
     void (*depthwise)(const struct strip *strip); /* y = bias + sum of x w */
     /* The same with channels = x_channels * multiplier; output c * multiplier + m sees input c. */
     void (*depthwise_expand)(const struct strip *strip);

@@ -30,9 +30,10 @@ libkerasd_a_SOURCES += \
 
 # One library per instruction set: the same loops, compiled with their own flags. Signalling NaNs, errno and
 # traps are nobody's business here; everything else about IEEE arithmetic is kept.
-LOOP_SOURCES = src/kernels/binary.inc src/kernels/gates.inc src/kernels/isa.h src/kernels/isa.inc src/kernels/lines.inc src/kernels/simd.inc \
-	src/kernels/strip.inc src/kernels/tile.inc \
-	src/kernels/unary.inc src/kernels/vmath.inc src/kernels/winograd.inc
+LOOP_SOURCES = src/kernels/isa.h src/kernels/isa.inc \
+	src/kernels/binary.inc src/kernels/depthwise.inc src/kernels/gates.inc src/kernels/lines.inc \
+	src/kernels/simd.inc src/kernels/strip.inc src/kernels/tile.inc src/kernels/unary.inc \
+	src/kernels/vmath.inc src/kernels/winograd.inc
 LOOP_CFLAGS = $(AM_CFLAGS) -fno-math-errno -fno-trapping-math -ffp-contract=fast
 noinst_LIBRARIES += libkernels_generic.a
 KERNEL_LIBS += libkernels_generic.a

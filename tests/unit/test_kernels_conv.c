@@ -87,7 +87,7 @@ static void expect(const struct conv *c, enum kind kind, bool curved, const floa
 static void run_forward(const struct conv *c, const float *x, const float *w,
                         const struct gemm_epilogue *epilogue, float *y)
 {
-    size_t packed_bytes, scratch_bytes;
+    size_t packed_bytes = 0, scratch_bytes = 0;
     CU_ASSERT_TRUE_FATAL(conv_pack_bytes(c, &packed_bytes) && conv_scratch(c, &scratch_bytes));
     void *packed = test_memory(packed_bytes), *scratch = test_memory(scratch_bytes);
     int64_t n = conv_positions(c), middle = n / 3;
@@ -102,7 +102,7 @@ static void run_forward(const struct conv *c, const float *x, const float *w,
 static void run_transposed(const struct conv *c, const float *x, const float *w,
                            const struct gemm_epilogue *epilogue, float *y)
 {
-    size_t packed_bytes, scratch_bytes;
+    size_t packed_bytes = 0, scratch_bytes = 0;
     CU_ASSERT_TRUE_FATAL(conv_transpose_pack_bytes(c, &packed_bytes) &&
                          conv_transpose_scratch(c, &scratch_bytes));
     void *packed = test_memory(packed_bytes), *scratch = test_memory(scratch_bytes);
@@ -302,7 +302,7 @@ static void test_packed_for_another_size(void)
     small.in[1] = small.in[2] = 2;
     set_sizes(&small, true);
     float *x = random_floats(400 * 32), *w = random_floats(9 * 32 * 32), *y[4];
-    size_t bytes, scratch_bytes, small_scratch;
+    size_t bytes = 0, scratch_bytes = 0, small_scratch = 0;
     CU_ASSERT_TRUE_FATAL(conv_scratch(&big, &scratch_bytes) && conv_scratch(&small, &small_scratch));
     void *scratch = test_memory(scratch_bytes + small_scratch);
     struct gemm_epilogue none = {0};

@@ -7,7 +7,7 @@ static void run(struct resize_axis h, struct resize_axis w, int64_t channels, in
                 const float *x, float *y)
 {
     struct resize resize = {.h = h, .w = w, .channels = channels};
-    size_t h_bytes, w_bytes, bytes;
+    size_t h_bytes = 0, w_bytes = 0, bytes = 0;
     CU_ASSERT_TRUE_FATAL(resize_taps_bytes(&h, &h_bytes) && resize_taps_bytes(&w, &w_bytes));
     CU_ASSERT_TRUE_FATAL(resize_scratch(&resize, &bytes));
     void *h_taps = test_memory(h_bytes), *w_taps = test_memory(w_bytes), *scratch = test_memory(bytes);

@@ -140,7 +140,7 @@ static void exact_sample(const struct layer *l, int64_t b, bool masked)
 
 static void run(const struct layer *l, bool masked)
 {
-    size_t packed_bytes, scratch_bytes;
+    size_t packed_bytes = 0, scratch_bytes = 0;
     CU_ASSERT_TRUE_FATAL(rnn_pack_bytes(&l->rnn, &packed_bytes) && rnn_scratch(&l->rnn, &scratch_bytes));
     void *packed = test_memory(packed_bytes), *scratch = test_memory(scratch_bytes);
     memset(scratch, 0xff, scratch_bytes);
@@ -208,7 +208,7 @@ static void test_numbers(void)
         struct rnn rnn = {.kind = table[i].kind, .batch = 1, .steps = 2, .features = 1, .units = 1,
                           .activation = {UNARY_TANH}, .recurrent_activation = {UNARY_SIGMOID},
                           .reset_after = table[i].reset_after};
-        size_t packed_bytes, scratch_bytes;
+        size_t packed_bytes = 0, scratch_bytes = 0;
         CU_ASSERT_TRUE_FATAL(rnn_pack_bytes(&rnn, &packed_bytes) && rnn_scratch(&rnn, &scratch_bytes));
         void *packed = test_memory(packed_bytes), *scratch = test_memory(scratch_bytes);
         float y;
@@ -301,7 +301,7 @@ static void test_conv_lstm(void)
     float *recurrent = random_floats(9 * FILTERS * 4 * FILTERS), *bias = random_floats(4 * FILTERS);
     float y[SAMPLES * PIXELS * FILTERS];
     struct conv loop;
-    size_t a, b, s;
+    size_t a = 0, b = 0, s = 0;
     conv_lstm_recurrent(&rnn, &loop);
     CU_ASSERT_TRUE_FATAL(conv_pack_bytes(&rnn.input, &a) && conv_pack_bytes(&loop, &b) &&
                          conv_lstm_scratch(&rnn, &s));
