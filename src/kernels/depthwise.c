@@ -27,7 +27,8 @@ struct corner {
 
 static void set_inputs(const struct conv *c, const float *x, const struct corner *at, struct deep_tile *tile)
 {
-    int64_t s = c->stride[1], lines = (kernels_table->deep_rows - 1) * s + 3, columns = (TILE_COLUMNS - 1) * s + 3;
+    int64_t s = c->stride[1], lines = (kernels_table->deep_rows - 1) * s + 3,
+            columns = (TILE_COLUMNS - 1) * s + 3;
     int64_t first = at->w * s - c->pad[2];
     bool whole = first >= 0 && first + columns <= c->in[2];
     const float **to = tile->x;

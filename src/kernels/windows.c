@@ -118,21 +118,44 @@ static const float *copy_edge(struct table *t, const float *line, int64_t at)
     return edge;
 }
 
-/* Pointers to pixels at + i * stride of a line; zeros outside. */
+/* Of `count` windows that begin at + i * stride: the first and the one behind the last with 0 <= begin <=
+ * last. */
+static void whole_windows(int64_t at, int64_t stride, int64_t count, int64_t last, int64_t *ret_first,
+                          int64_t *ret_end)
+{
+    int64_t first = at < 0 ? (-at + stride - 1) / stride : 0, end = at <= last ? (last - at) / stride + 1 : 0;
+    *ret_first = first < count ? first : count;
+    *ret_end = end < *ret_first ? *ret_first : end < count ? end : count;
+}
+
+/* Pointers to the pixels at + i * stride of a line (NULL: there is none); zeros outside. */
 static void fill_pixels(const struct table *t, const float *line, int64_t at, int64_t count, const float **to)
 {
     const struct windows *w = t->w;
-    int64_t stride = w->stride[2];
-    for (int64_t i = 0; i < count; i++, at += stride)
-        to[i] = line && at >= 0 && at < w->in[2] ? line + at * w->x_pixel : t->zeros;
+    int64_t first, end, i = 0, step = w->stride[2] * w->x_pixel;
+    whole_windows(at, w->stride[2], line ? count : 0, w->in[2] - 1, &first, &end);
+    for (; i < first; i++)
+        to[i] = t->zeros;
+    for (const float *from = line + at * w->x_pixel; i < end; i++)
+        to[i] = from + i * step;
+    for (; i < count; i++)
+        to[i] = t->zeros;
 }
 
+/* Pointers to the rows of windows; those that stick out are copied. */
 static void fill_rows(struct table *t, const float *line, int64_t at, int64_t count, const float **to)
 {
     const struct windows *w = t->w;
-    int64_t last = w->in[2] - w->kernel[2];
-    for (int64_t i = 0; i < count; i++, at += w->stride[2])
-        to[i] = !line ? t->zeros : at >= 0 && at <= last ? line + at * w->x_pixel : copy_edge(t, line, at);
+    int64_t first, end, i = 0, step = w->stride[2] * w->x_pixel;
+    whole_windows(at, w->stride[2], count, w->in[2] - w->kernel[2], &first, &end);
+    for (; i < count && !line; i++)
+        to[i] = t->zeros;
+    for (; i < first; i++)
+        to[i] = copy_edge(t, line, at + i * w->stride[2]);
+    for (const float *from = line + at * w->x_pixel; i < end; i++)
+        to[i] = from + i * step;
+    for (; i < count; i++)
+        to[i] = copy_edge(t, line, at + i * w->stride[2]);
 }
 
 static void fill_segment(struct table *t, const struct segment *s)
