@@ -59,18 +59,17 @@ static void set_outputs(const struct conv *c, float *y, int64_t begin, int64_t e
 static void run_tiles(const struct conv *c, struct deep_tile *tile, const float *x, float *y, int64_t begin,
                       int64_t end)
 {
-    int64_t first = begin / c->out[2], last = (end - 1) / c->out[2]; /* lines of all pictures */
-    struct corner at;
-    for (int64_t line = first; line <= last; line += kernels_table->deep_rows) {
-        /* Tiles start at even lines of their picture. */
-        at.picture = line / c->out[1];
-        at.h = line % c->out[1] / kernels_table->deep_rows * kernels_table->deep_rows;
-        line = at.picture * c->out[1] + at.h;
+    int64_t rows = kernels_table->deep_rows, line = begin / c->out[2]; /* lines of all pictures */
+    while (line * c->out[2] < end) {
+        struct corner at = {.picture = line / c->out[1]};
+        /* Tiles start at multiples of their rows and never reach into the next picture. */
+        at.h = line % c->out[1] / rows * rows;
         for (at.w = 0; at.w < c->out[2]; at.w += TILE_COLUMNS) {
             set_inputs(c, x, &at, tile);
             set_outputs(c, y, begin, end, &at, tile);
             kernels_table->deep_3x3[c->stride[1] - 1](tile);
         }
+        line = at.picture * c->out[1] + (at.h + rows < c->out[1] ? at.h + rows : c->out[1]);
     }
 }
 

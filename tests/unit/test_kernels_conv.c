@@ -427,6 +427,42 @@ static void test_depthwise(void)
             }
 }
 
+/* Cut anywhere, the parts together give what the whole gives. */
+static void check_cuts(const struct conv *c)
+{
+    int64_t n = conv_positions(c), n_y = n * c->c_out;
+    float *x = random_floats(c->batch * product3(c->in) * c->c_in), *w = random_floats(9 * c->c_out);
+    float *whole = random_floats(n_y), *parts = random_floats(n_y);
+    depthwise_run(c, x, w, NULL, NULL, whole, 0, n);
+    for (int64_t cut = 0; cut <= n; cut++) {
+        memset(parts, 0xff, (size_t)n_y * sizeof(float));
+        depthwise_run(c, x, w, NULL, NULL, parts, cut, n);
+        depthwise_run(c, x, w, NULL, NULL, parts, 0, cut);
+        CU_ASSERT_EQUAL(memcmp(parts, whole, (size_t)n_y * sizeof(float)), 0);
+    }
+    free(x);
+    free(w);
+    free(whole);
+    free(parts);
+}
+
+/* Pictures of an odd height, or of a single line, between others. */
+static void test_depthwise_edges(void)
+{
+    for (int i = 0; i < 5 * 6 * 2; i++) {
+        struct conv c = base;
+        c.batch = 3;
+        c.in[1] = 1 + i % 5;
+        c.in[2] = 1 + i / 5 % 6;
+        c.c_in = c.c_out = 19;
+        c.kernel[1] = c.kernel[2] = 3;
+        c.stride[1] = c.stride[2] = 1 + i / 30;
+        set_sizes(&c, true);
+        check(&c, DEPTHWISE);
+        check_cuts(&c);
+    }
+}
+
 static void test_local(void)
 {
     struct conv c = base;
@@ -579,6 +615,7 @@ int main(void)
         {"transposed volume", test_transposed_volume},
         {"transposed numbers", test_transposed_numbers},
         {"depthwise", test_depthwise},
+        {"depthwise edges", test_depthwise_edges},
         {"local", test_local},
         {"pool", test_pool},
         {"adaptive pool", test_adaptive_pool},
