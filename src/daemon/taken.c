@@ -9,7 +9,7 @@
 #include "daemon/args.h"
 #include "image/image.h"
 #include "load/load.h"
-#include "registry/sidecar.h"
+#include "registry/beside.h"
 
 int tools_complain(const char *what, const struct err *err)
 {

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/size.h"
+#include "load/load.h"
 
 /* "dir/" of the path, or "". */
 static int directory_length(const char *path)
@@ -26,7 +27,7 @@ static int stem_length(const char *path)
     return (int)(dot && dot > name ? dot - path : (long)strlen(path));
 }
 
-static bool find_beside(const char *weights_path, char *path, size_t size)
+bool load_architecture_beside(const char *weights_path, char *path, size_t size)
 {
     static const char *const names[] = {"model.json", "architecture.json"};
     snprintf(path, size, "%.*s.json", stem_length(weights_path), weights_path);
@@ -50,7 +51,7 @@ static int check_text(const char *path, const struct buf *text, struct err *err)
 int architecture_read(const char *weights_path, const char *given_path, struct buf *text, struct err *err)
 {
     char path[PATH_MAX];
-    if (!given_path && !find_beside(weights_path, path, sizeof(path)))
+    if (!given_path && !load_architecture_beside(weights_path, path, sizeof(path)))
         return err_set(
             err, KD_ENOTFOUND,
             "it has no architecture: save the whole model with model.save(\"model.h5\"), or put the text of "

@@ -33,6 +33,10 @@ struct load_options {
 int load_file(const char *path, const char *architecture_path, const struct load_options *options,
               struct image **ret, struct err *err);
 
+/* Finds the architecture file that load_file would look for beside a weights-only file. False if there is none
+ * (path is then undefined). */
+bool load_architecture_beside(const char *weights_path, char *path, size_t size);
+
 /* What the helper says of itself and its jail, one line ("kerasd-load 0.1.0, HDF5 1.10.8, jail: landlock 7,
  * seccomp"), appended to ret. *ret_jailed: whether it has a jail at all. Errors: KD_ENOTFOUND, KD_EIO,
  * KD_EINTERNAL. */

@@ -25,7 +25,9 @@ struct sched_queue;
 /* Which file it was: if any of these differ, it is another one. */
 struct registry_file {
     uint64_t device, inode, size;
-    int64_t mtime_ns, ctime_ns;
+    int64_t mtime_ns;
+    uint64_t beside;   /* of the files beside it (beside.h), as one number */
+    int64_t newest_ns; /* the latest time of change of all of them */
 };
 
 struct registry_version {

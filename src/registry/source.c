@@ -23,6 +23,7 @@
 #include "base/arena.h"
 #include "base/size.h"
 #include "base/str.h"
+#include "registry/beside.h"
 
 #define MAX_ENTRIES 100000 /* of one directory */
 
@@ -42,14 +43,15 @@ bool registry_file_identify(const char *path, struct registry_file *ret)
         .inode = status.st_ino,
         .size = (uint64_t)status.st_size,
         .mtime_ns = status.st_mtim.tv_sec * INT64_C(1000000000) + status.st_mtim.tv_nsec,
-        .ctime_ns = status.st_ctim.tv_sec * INT64_C(1000000000) + status.st_ctim.tv_nsec,
     };
+    ret->newest_ns = ret->mtime_ns;
     return true;
 }
 
 bool registry_file_same(const struct registry_file *a, const struct registry_file *b)
 {
-    return a->device == b->device && a->inode == b->inode && a->size == b->size && a->mtime_ns == b->mtime_ns;
+    return a->device == b->device && a->inode == b->inode && a->size == b->size && a->mtime_ns == b->mtime_ns &&
+           a->beside == b->beside;
 }
 
 bool registry_model_stem(const char *path, char *stem, size_t size)
@@ -205,6 +207,8 @@ static void add_version(struct registry_sources *sources, struct registry_source
     if (path && !registry_file_identify(path, &version->file)) {
         version->error = arena_printf(sources->arena, "cannot be opened: %s", strerror(errno));
         version->path = NULL;
+    } else if (path) {
+        registry_beside_identify(path, source->conf, &version->file);
     }
     while (*link && (*link)->number > number)
         link = &(*link)->next;

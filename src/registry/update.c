@@ -124,9 +124,9 @@ static void load(struct update *update, struct registry_model *model, struct reg
 static bool is_settling(struct update *update, const struct registry_source_version *from)
 {
     struct registry *registry = update->registry;
-    int64_t settled_ns = from->file.mtime_ns + registry->conf->settle_time * MS;
+    int64_t settled_ns = from->file.newest_ns + registry->conf->settle_time * MS;
     if (!update->automatic || settled_ns <= update->wall_ns ||
-        from->file.mtime_ns > update->wall_ns + SECOND ||
+        from->file.newest_ns > update->wall_ns + SECOND ||
         registry_watch_moved(registry->watch, from->path))
         return false;
     look_by(registry, update->now_ns + (settled_ns - update->wall_ns));

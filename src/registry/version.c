@@ -22,8 +22,8 @@
 #include "keras/keras.h"
 #include "load/load.h"
 #include "obs/metrics.h"
+#include "registry/beside.h"
 #include "registry/model.h"
-#include "registry/sidecar.h"
 #include "registry/source.h"
 #include "sched/batch.h"
 #include "sched/job.h"
@@ -34,21 +34,6 @@
 #define MAX_WARMUP_BYTES ((size_t)1 << 30)
 
 /* ---- files beside the model ---- */
-
-/* "DIR/STEM.suffix", or "DIR/suffix" where there is only that. False if neither exists. */
-static bool beside(const char *path, const char *suffix, char *found, size_t size)
-{
-    char stem[256];
-    const char *slash = strrchr(path, '/');
-    int directory = slash ? (int)(slash - path) + 1 : 0;
-    if (registry_model_stem(path, stem, sizeof(stem))) {
-        snprintf(found, size, "%.*s%s.%s", directory, path, stem, suffix);
-        if (access(found, F_OK) == 0)
-            return true;
-    }
-    snprintf(found, size, "%.*s%s", directory, path, suffix);
-    return access(found, F_OK) == 0;
-}
 
 /* Teachable Machine writes "0 cat", "1 dog": the number is the index if every line has it. */
 static void strip_indices(char **classes, size_t n)
@@ -95,7 +80,7 @@ static int read_classes(struct registry_version *version, const struct conf_mode
     struct buf text;
     if (*conf->classes)
         snprintf(found, sizeof(found), "%s", conf->classes);
-    else if (!beside(path, "labels.txt", found, sizeof(found)))
+    else if (!registry_beside_find(path, "labels.txt", found, sizeof(found)))
         return 0;
     buf_init(&text, MAX_CLASSES_BYTES);
     int code = fd_read_file(found, &text, err);
@@ -239,7 +224,7 @@ static int test_version(const struct registry_version *version, const struct con
 {
     char found[4096];
     int code = conf->warmup ? warm_up(version, err) : 0;
-    if (code == 0 && conf->selftest && beside(path, "selftest.json", found, sizeof(found))) {
+    if (code == 0 && conf->selftest && registry_beside_find(path, "selftest.json", found, sizeof(found))) {
         code = registry_selftest(version, found, err);
         if (code)
             err_wrap(err, "self-test");

@@ -387,6 +387,34 @@ static void test_watch(void)
     stop();
 }
 
+/* Files beside a model are part of it: what they say counts as soon as they change. */
+static void test_beside(void)
+{
+    clear();
+    put_model("a.h5");
+    start("settle_time = 0\npoll_interval = 100ms\nmodel_directory = @\n");
+    CU_ASSERT_EQUAL(reload(), 0);
+    CU_ASSERT_TRUE(serves("a"));
+    put_file("a.labels.txt", "0 zero\n1 one\n", 13);
+    struct registry_version *now = NULL;
+    EVENTUALLY((registry_release(now), (now = get("a", REGISTRY_LATEST, NULL))) &&
+               registry_version_class(now, 1) != NULL);
+    CU_ASSERT_STRING_EQUAL(registry_version_class(now, 1), "one");
+    registry_release(now);
+    put_file("a.h5.kerasd.json", "{", 1);
+    EVENTUALLY(state_of("a", 1) == REGISTRY_AVAILABLE && strstr(status_error, "sidecar"));
+    CU_ASSERT_TRUE(serves("a"));
+    unlink(path_of("a.h5.kerasd.json"));
+    EVENTUALLY(state_of("a", 1) == REGISTRY_AVAILABLE && !*status_error);
+    struct registry_version *same = get("a", REGISTRY_LATEST, NULL);
+    CU_ASSERT_EQUAL(reload(), 0); /* nothing changed: nothing is loaded */
+    now = get("a", REGISTRY_LATEST, NULL);
+    CU_ASSERT_PTR_EQUAL(now, same);
+    registry_release(now);
+    registry_release(same);
+    stop();
+}
+
 /* Kubernetes swaps a link to a directory and leaves the paths as they are. */
 static void test_link(void)
 {
@@ -571,7 +599,8 @@ int main(void)
     static const struct unit_test tests[] = {
         {"file", test_file},           {"bad files", test_bad_files}, {"never good", test_never_good},
         {"versions", test_versions},   {"commands", test_commands},   {"drain", test_drain},
-        {"watch", test_watch},         {"link", test_link},         {"self-test", test_selftest},  {"classes", test_classes},
+        {"watch", test_watch},         {"beside", test_beside},       {"link", test_link},
+        {"self-test", test_selftest},  {"classes", test_classes},
         {"statistics", test_statistics}, {"reload under load", test_reload_under_load},
     };
     kernels_init();
