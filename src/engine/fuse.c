@@ -11,6 +11,9 @@
  *   padding    zeros around a picture become the padding of the convolution (or maximum of what is never
  *              negative)
  *   transposes two in a row become one or none
+ *   gates      x times a sigmoid of x is one function (fuse_gates.c)
+ *
+ * What is computed twice from the same operands is computed once (fuse_same.c), before all others.
  *
  * Views in between do not matter: channels of a product are a matter of the flat index modulo their
  * number. */
@@ -29,13 +32,13 @@ static int no_memory(struct err *err)
 
 /* ---- looking around ---- */
 
-static struct node *producer(const struct fuse *fuse, engine_value value)
+struct node *fuse_producer(const struct fuse *fuse, engine_value value)
 {
     int node = value == ENGINE_NONE ? -1 : fuse->graph->values[value].node;
     return node < 0 ? NULL : &fuse->graph->nodes[node];
 }
 
-static const struct value *known(const struct fuse *fuse, engine_value value)
+const struct value *fuse_known(const struct fuse *fuse, engine_value value)
 {
     return &fuse->graph->values[value].value;
 }
@@ -44,7 +47,7 @@ static const struct value *known(const struct fuse *fuse, engine_value value)
 static struct node *sole_producer(const struct fuse *fuse, engine_value value, bool through_transposes)
 {
     for (;;) {
-        struct node *node = fuse->uses[value] == 1 ? producer(fuse, value) : NULL;
+        struct node *node = fuse->uses[value] == 1 ? fuse_producer(fuse, value) : NULL;
         if (!node)
             return NULL;
         bool passes = node->op->flags & OP_VIEW || (through_transposes && node->op == &op_transpose);
@@ -90,7 +93,7 @@ static void take_out(struct fuse *fuse, int index, engine_value operand)
 static void bypass(struct fuse *fuse, struct node *node, engine_value x)
 {
     engine_value passed = node->inputs[0];
-    const struct node *between = producer(fuse, passed);
+    const struct node *between = fuse_producer(fuse, passed);
     fuse->uses[x]++;
     node->inputs[0] = x;
     if (--fuse->uses[passed])
@@ -108,7 +111,7 @@ static void bypass(struct fuse *fuse, struct node *node, engine_value x)
 static float *spread(const struct fuse *fuse, engine_value constant, const struct shape *shape,
                      int64_t channels)
 {
-    const struct value *value = known(fuse, constant);
+    const struct value *value = fuse_known(fuse, constant);
     int axes = 0, rank = value->shape.rank;
     int64_t covered = 1, n;
     if (!value->data || value->dtype != DTYPE_FLOAT32 || !shape_elements(&value->shape, &n))
@@ -152,7 +155,7 @@ static bool as_affine(const struct fuse *fuse, const struct node *node, struct a
     if (node->op != &op_binary || !is_plain(node))
         return false;
     enum binary_kind kind = ((const struct binary_attrs *)node->attrs)->kind;
-    bool swap = known(fuse, node->inputs[0])->constant && kind != BINARY_SUBTRACT;
+    bool swap = fuse_known(fuse, node->inputs[0])->constant && kind != BINARY_SUBTRACT;
     ret->x = swap;
     if (kind == BINARY_MULTIPLY)
         ret->scale = !swap;
@@ -167,9 +170,9 @@ static bool as_affine(const struct fuse *fuse, const struct node *node, struct a
 static bool find_factors(const struct fuse *fuse, const struct node *node, const struct affine *affine,
                          int64_t channels, float **ret_scale, float **ret_shift)
 {
-    const struct shape *shape = &known(fuse, node->outputs[0])->shape;
+    const struct shape *shape = &fuse_known(fuse, node->outputs[0])->shape;
     *ret_scale = *ret_shift = NULL;
-    if (!shape_equal(shape, &known(fuse, node->inputs[affine->x])->shape))
+    if (!shape_equal(shape, &fuse_known(fuse, node->inputs[affine->x])->shape))
         return false;
     if (affine->scale >= 0)
         *ret_scale = spread(fuse, node->inputs[affine->scale], shape, channels);
@@ -186,7 +189,7 @@ static bool find_factors(const struct fuse *fuse, const struct node *node, const
 
 static int64_t last_size(const struct fuse *fuse, engine_value value)
 {
-    const struct shape *shape = &known(fuse, value)->shape;
+    const struct shape *shape = &fuse_known(fuse, value)->shape;
     return shape->rank ? shape->dim[shape->rank - 1] : SHAPE_UNKNOWN;
 }
 
@@ -209,7 +212,7 @@ static int compose(struct fuse *fuse, struct node *node, const struct factors *f
     int status = numbers ? 0 : KD_ENOMEM;
     for (int k = 1; k <= 2; k++)
         if (node->inputs[k] != ENGINE_NONE)
-            old[k] = known(fuse, node->inputs[k])->data;
+            old[k] = fuse_known(fuse, node->inputs[k])->data;
     for (int k = 1; k <= 2 && !status; k++) {
         bool scale = k == 1;
         if (scale ? !factors->scale : !factors->shift && !(old[2] && factors->scale))
@@ -294,7 +297,7 @@ static bool pads_nothing(const struct fuse *fuse, const struct node *product)
     if (product->op == &op_conv_transpose)
         return false;
     bool pads = attrs->explicit_padding || attrs->window.padding == ENGINE_CAUSAL, single = true;
-    const struct shape *kernel = &known(fuse, product->inputs[PRODUCT_KERNEL])->shape;
+    const struct shape *kernel = &fuse_known(fuse, product->inputs[PRODUCT_KERNEL])->shape;
     for (int i = 0; i < attrs->window.n_spatial; i++)
         single &= kernel->dim[i] == 1;
     return !pads && (attrs->window.padding == ENGINE_VALID || single);
@@ -305,14 +308,14 @@ static int rule_before(struct fuse *fuse, int index)
     struct node *product = &fuse->graph->nodes[index];
     if (!is_product(product) || fuse->uses[product->inputs[PRODUCT_X]] != 1)
         return 0;
-    struct node *before = producer(fuse, product->inputs[PRODUCT_X]);
+    struct node *before = fuse_producer(fuse, product->inputs[PRODUCT_X]);
     if (!before || before->op != &op_scale_shift || !is_plain(before))
         return 0;
     struct factors factors = {.channels = last_size(fuse, before->outputs[0])};
     if (before->inputs[1] != ENGINE_NONE)
-        factors.scale = known(fuse, before->inputs[1])->data;
+        factors.scale = fuse_known(fuse, before->inputs[1])->data;
     if (before->inputs[2] != ENGINE_NONE)
-        factors.shift = known(fuse, before->inputs[2])->data;
+        factors.shift = fuse_known(fuse, before->inputs[2])->data;
     if (factors.shift && !pads_nothing(fuse, product))
         return 0;
     int status = fold_before(fuse->graph, product, &factors);
@@ -330,7 +333,8 @@ static bool takes_function(const struct fuse *fuse, const struct node *node)
 {
     if (node->op == &op_binary) {
         enum binary_kind kind = ((const struct binary_attrs *)node->attrs)->kind;
-        return kind <= BINARY_PRELU && dtype_is_float(known(fuse, node->outputs[0])->dtype) && is_plain(node);
+        return kind <= BINARY_PRELU && dtype_is_float(fuse_known(fuse, node->outputs[0])->dtype) &&
+               is_plain(node);
     }
     /* A product's activation comes after its addition, so only that must be free. */
     return (is_product(node) || node->op == &op_scale_shift) && activation_of(node)->kind == UNARY_LINEAR;
@@ -338,7 +342,7 @@ static bool takes_function(const struct fuse *fuse, const struct node *node)
 
 static bool is_float_function(const struct fuse *fuse, const struct node *node)
 {
-    const struct value *x = known(fuse, node->inputs[0]), *y = known(fuse, node->outputs[0]);
+    const struct value *x = fuse_known(fuse, node->inputs[0]), *y = fuse_known(fuse, node->outputs[0]);
     return node->op == &op_unary && dtype_is_float(x->dtype) && x->dtype == y->dtype;
 }
 
@@ -368,8 +372,8 @@ static bool comes_earlier(const struct fuse *fuse, engine_value value, const str
 static bool same_shape(const struct fuse *fuse, engine_value a, engine_value b)
 {
     const struct shape *trial = fuse->engine->trial_shapes;
-    return shape_equal(&known(fuse, a)->shape, &known(fuse, b)->shape) &&
-           (shape_known(&known(fuse, a)->shape) || (trial && shape_equal(&trial[a], &trial[b])));
+    return shape_equal(&fuse_known(fuse, a)->shape, &fuse_known(fuse, b)->shape) &&
+           (shape_known(&fuse_known(fuse, a)->shape) || (trial && shape_equal(&trial[a], &trial[b])));
 }
 
 static bool rule_residual(struct fuse *fuse, int index)
@@ -382,7 +386,7 @@ static bool rule_residual(struct fuse *fuse, int index)
         return false;
     for (int k = 1; k >= 0; k--) {
         engine_value sum = node->inputs[k], other = node->inputs[!k];
-        struct node *product = fuse->uses[sum] == 1 ? producer(fuse, sum) : NULL;
+        struct node *product = fuse->uses[sum] == 1 ? fuse_producer(fuse, sum) : NULL;
         if (!product || !is_product(product) || product->op == &op_depthwise || !is_plain(product) ||
             !comes_earlier(fuse, other, product))
             continue;
@@ -398,7 +402,7 @@ static bool rule_residual(struct fuse *fuse, int index)
 
 static bool never_negative(const struct fuse *fuse, engine_value value)
 {
-    const struct node *node = producer(fuse, view_source(fuse->graph, value));
+    const struct node *node = fuse_producer(fuse, view_source(fuse->graph, value));
     const struct unary *function = NULL;
     if (node && node->op == &op_unary)
         function = &((const struct unary_attrs *)node->attrs)->function;
@@ -418,7 +422,7 @@ static bool pad_fits(const struct fuse *fuse, const struct node *pad, int n_spat
     for (int i = 1; i <= n_spatial; i++)
         if (attrs->before[i] >= sizes[i - 1] || attrs->after[i] >= sizes[i - 1])
             return false;
-    const float *constant = pad->inputs[1] == ENGINE_NONE ? NULL : known(fuse, pad->inputs[1])->data;
+    const float *constant = pad->inputs[1] == ENGINE_NONE ? NULL : fuse_known(fuse, pad->inputs[1])->data;
     return pad->inputs[1] == ENGINE_NONE || (constant && *constant == 0);
 }
 
@@ -429,10 +433,11 @@ static bool rule_padding(struct fuse *fuse, int index)
     if (!pool && node->op != &op_conv && node->op != &op_depthwise)
         return false;
     struct window_attrs *attrs = node->attrs;
-    const struct node *pad = producer(fuse, node->inputs[0]);
+    const struct node *pad = fuse_producer(fuse, node->inputs[0]);
     if (!pad || pad->op != &op_pad || attrs->window.padding != ENGINE_VALID || attrs->explicit_padding)
         return false;
-    const int64_t *sizes = pool ? attrs->window.size : known(fuse, node->inputs[PRODUCT_KERNEL])->shape.dim;
+    const int64_t *sizes =
+        pool ? attrs->window.size : fuse_known(fuse, node->inputs[PRODUCT_KERNEL])->shape.dim;
     if (!pad_fits(fuse, pad, attrs->window.n_spatial, sizes))
         return false;
     if (pool && (attrs->pool != POOL_MAX || !never_negative(fuse, pad->inputs[0])))
@@ -452,12 +457,12 @@ static bool rule_padding(struct fuse *fuse, int index)
 static bool rule_transposes(struct fuse *fuse, int index)
 {
     struct node *node = &fuse->graph->nodes[index];
-    const struct node *before = producer(fuse, node->inputs[0]);
+    const struct node *before = fuse_producer(fuse, node->inputs[0]);
     if (node->op != &op_transpose || !before || before->op != &op_transpose)
         return false;
     struct transpose_attrs *second = node->attrs;
     const struct transpose_attrs *first = before->attrs;
-    int rank = known(fuse, node->inputs[0])->shape.rank;
+    int rank = fuse_known(fuse, node->inputs[0])->shape.rank;
     bool identity = true;
     for (int i = 0; i < rank; i++) {
         second->permutation[i] = first->permutation[second->permutation[i]];
@@ -492,12 +497,40 @@ static int fuse_node(struct fuse *fuse, int index)
 {
     bool gone = false;
     rule_padding(fuse, index);
-    if (rule_transposes(fuse, index) || rule_function(fuse, index) || rule_residual(fuse, index))
-        return 0;
-    int status = rule_factors(fuse, index, &gone);
+    int status = fuse_gates(fuse, index);
+    if (status || rule_transposes(fuse, index) || rule_function(fuse, index) || rule_residual(fuse, index))
+        return status;
+    status = rule_factors(fuse, index, &gone);
     if (!status && !gone)
         status = rule_canonical(fuse, index);
+    if (!status && !gone)
+        status = fuse_gates(fuse, index); /* what is now a scale_shift may end a hard sigmoid */
     return status || gone ? status : rule_before(fuse, index);
+}
+
+static void resolve_inputs(const struct fuse *fuse, struct node *node)
+{
+    for (int k = 0; k < node->n_inputs; k++)
+        node->inputs[k] = resolve(fuse, node->inputs[k]);
+}
+
+static int walk(struct fuse *fuse)
+{
+    struct engine_graph *graph = fuse->graph;
+    int status = fuse_same(fuse);
+    for (int i = 0; i < graph->n_nodes && !status; i++)
+        resolve_inputs(fuse, &graph->nodes[i]);
+    for (int i = 0; i < graph->n_outputs; i++)
+        graph->outputs[i].value = resolve(fuse, graph->outputs[i].value);
+    count_uses(fuse);
+    for (int i = 0; i < graph->n_nodes && !status; i++) {
+        resolve_inputs(fuse, &graph->nodes[i]);
+        if (fuse->engine->live[i])
+            status = fuse_node(fuse, i);
+    }
+    for (int i = 0; i < graph->n_outputs; i++)
+        graph->outputs[i].value = resolve(fuse, graph->outputs[i].value);
+    return status;
 }
 
 int engine_fuse(struct engine *engine, struct err *err)
@@ -511,16 +544,7 @@ int engine_fuse(struct engine *engine, struct err *err)
     for (int i = 0; i < most && !status; i++)
         fuse.alias[i] = i;
     if (!status)
-        count_uses(&fuse);
-    for (int i = 0; i < graph->n_nodes && !status; i++) {
-        struct node *node = &graph->nodes[i];
-        for (int k = 0; k < node->n_inputs; k++)
-            node->inputs[k] = resolve(&fuse, node->inputs[k]);
-        if (engine->live[i])
-            status = fuse_node(&fuse, i);
-    }
-    for (int i = 0; i < graph->n_outputs && !status; i++)
-        graph->outputs[i].value = resolve(&fuse, graph->outputs[i].value);
+        status = walk(&fuse);
     free(fuse.uses);
     free(fuse.alias);
     return status ? no_memory(err) : 0;

@@ -12,6 +12,16 @@ struct fuse {
     engine_value *alias; /* by value: what stands for it now */
 };
 
+/* The node that yields a value; NULL for constants. */
+struct node *fuse_producer(const struct fuse *fuse, engine_value value);
+/* Valid until the next new constant. */
+const struct value *fuse_known(const struct fuse *fuse, engine_value value);
+
+/* Gives equal nodes over equal operands one result, through alias. */
+int fuse_same(struct fuse *fuse);
+/* Spells x * sigmoid(x) and the like as one function. */
+int fuse_gates(struct fuse *fuse, int index);
+
 /* y = x * scale + shift per channel of a product's result; NULL: 1, 0. */
 struct factors {
     int64_t channels;

@@ -215,7 +215,7 @@ static struct node *graph_new_node(struct engine_graph *graph, const struct op *
     if (!grow((void **)&graph->nodes, graph->n_nodes, &graph->max_nodes, sizeof(*graph->nodes)))
         return NULL;
     struct node *node = &graph->nodes[graph->n_nodes];
-    *node = (struct node){.op = op, .scope = graph->scope, .n_inputs = n_inputs};
+    *node = (struct node){.op = op, .scope = graph->scope, .n_inputs = n_inputs, .attrs_size = attrs_size};
     node->attrs = arena_memdup(graph->arena, attrs ? attrs : "", attrs_size);
     node->inputs =
         arena_memdup(graph->arena, inputs ? (const void *)inputs : "", (size_t)n_inputs * sizeof(*inputs));

@@ -8,6 +8,8 @@ libkerasd_a_SOURCES += \
 	src/engine/fold.c \
 	src/engine/fold_weights.c \
 	src/engine/fuse.c \
+	src/engine/fuse_gates.c \
+	src/engine/fuse_same.c \
 	src/engine/graph.c \
 	src/engine/op.c \
 	src/engine/op_conv.c \

@@ -105,6 +105,7 @@ struct op {
 struct node {
     const struct op *op;
     void *attrs;
+    size_t attrs_size;
     const char *scope;
     int n_inputs, n_outputs;
     engine_value *inputs;

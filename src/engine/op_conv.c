@@ -74,7 +74,8 @@ static int too_big(struct err *err)
     return err_set(err, KD_ETOOBIG, "a convolution too big to compute");
 }
 
-/* The description as far as packing looks at it. A size that only a request tells is any that fits the window. */
+/* The description as far as packing looks at it. A size that only a request tells is any that fits the
+ * window. */
 static void conv_for_packing(const struct step *step, struct conv *ret)
 {
     const struct window_attrs *attrs = step->attrs;
@@ -83,7 +84,8 @@ static void conv_for_packing(const struct step *step, struct conv *ret)
     struct shape x = {.rank = n + 2}, y = {.rank = n + 2};
     x.dim[0] = y.dim[0] = 1;
     for (int i = 1; i <= n; i++) {
-        int64_t known = step->in[PRODUCT_X]->shape.dim[i], any = kernel->dim[i - 1] * attrs->window.dilation[i - 1] + 1;
+        int64_t known = step->in[PRODUCT_X]->shape.dim[i],
+                any = kernel->dim[i - 1] * attrs->window.dilation[i - 1] + 1;
         x.dim[i] = y.dim[i] = known > 0 ? known : any;
     }
     x.dim[n + 1] = kernel->dim[n] * (attrs->groups ? attrs->groups : 1);
@@ -167,9 +169,25 @@ const struct op op_conv = {.name = "conv",
                            .run = op_conv_run,
                            .rows = rows_first};
 
+/* One input channel per group: the kernel [k..., 1, filters] is a depthwise [k..., channels, filters /
+ * channels] already, number for number. */
+static engine_value conv_as_depthwise(struct engine_graph *graph, engine_value x, engine_value kernel,
+                                      engine_value bias, const struct engine_window *window, int64_t groups)
+{
+    struct shape shape = *engine_shape(graph, kernel);
+    shape.dim[shape.rank - 1] /= groups;
+    shape.dim[shape.rank - 2] = groups;
+    kernel = engine_reshape(graph, kernel, shape.dim, shape.rank);
+    return engine_depthwise_conv(graph, x, kernel, bias, window);
+}
+
 engine_value engine_conv(struct engine_graph *graph, engine_value x, engine_value kernel, engine_value bias,
                          const struct engine_window *window, int64_t groups)
 {
+    int rank = engine_rank(graph, kernel);
+    if (groups > 1 && rank == window->n_spatial + 2 && engine_dim(graph, kernel, -2) == 1 &&
+        engine_dim(graph, kernel, -1) % groups == 0)
+        return conv_as_depthwise(graph, x, kernel, bias, window, groups);
     struct window_attrs attrs = {.window = *window, .groups = groups};
     engine_value in[PRODUCT_OPERANDS] = {x, kernel, bias, ENGINE_NONE};
     return graph_add(graph, &op_conv, &attrs, sizeof(attrs), in, PRODUCT_OPERANDS, 1);

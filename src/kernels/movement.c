@@ -210,8 +210,20 @@ void roll_run(int64_t outer, int64_t n, int64_t inner, int64_t shift, size_t siz
     }
 }
 
+static bool all_bytes_alike(const unsigned char *value, size_t size)
+{
+    for (size_t i = 1; i < size; i++)
+        if (value[i] != value[0])
+            return false;
+    return true;
+}
+
 void fill_run(const void *value, size_t size, void *y, int64_t n)
 {
+    if (all_bytes_alike(value, size)) { /* zero, mostly */
+        memset(y, *(const unsigned char *)value, (size_t)n * size);
+        return;
+    }
     struct move move = {.rank = 1, .dim = {n}, .from_stride = {0}, .to_stride = {1}};
     move_run(&move, size, value, y);
 }

@@ -153,6 +153,46 @@ static void channels_first(struct engine_graph *graph)
     engine_output(graph, "y", x);
 }
 
+/* x * relu6(x + 3) / 6 and x * sigmoid(x), spelled out, on a convolution each. */
+static void gates(struct engine_graph *graph)
+{
+    engine_value x = norm(graph, conv(graph, picture(graph), 4, 4), 4);
+    engine_value gate = engine_binary(graph, BINARY_ADD, x, engine_scalar_f32(graph, 3));
+    gate = unary(graph, UNARY_RELU6, gate);
+    gate = engine_binary(graph, BINARY_MULTIPLY, gate, engine_scalar_f32(graph, 1.0f / 6));
+    x = norm(graph, conv(graph, engine_binary(graph, BINARY_MULTIPLY, x, gate), 4, 4), 4);
+    engine_output(graph, "y", engine_binary(graph, BINARY_MULTIPLY, unary(graph, UNARY_SIGMOID, x), x));
+}
+
+/* Another factor, another shift, another tensor: not a hard swish. */
+static void no_gates(struct engine_graph *graph)
+{
+    engine_value in = picture(graph), x = conv(graph, in, 4, 4), y = conv(graph, in, 4, 4);
+    engine_value gate = engine_binary(graph, BINARY_ADD, x, engine_scalar_f32(graph, 3));
+    gate = unary(graph, UNARY_RELU6, gate);
+    gate = engine_binary(graph, BINARY_MULTIPLY, gate, engine_scalar_f32(graph, 1.0f / 5));
+    engine_output(graph, "factor", engine_binary(graph, BINARY_MULTIPLY, x, gate));
+    engine_output(graph, "tensor", engine_binary(graph, BINARY_MULTIPLY, unary(graph, UNARY_SIGMOID, y), x));
+}
+
+/* The same activation on two branches is computed once; different ones are not. */
+static void twice(struct engine_graph *graph)
+{
+    engine_value x = picture(graph);
+    engine_value left = conv(graph, unary(graph, UNARY_RELU, x), 4, 4);
+    engine_value right = conv(graph, unary(graph, UNARY_RELU, x), 4, 4);
+    engine_value other = engine_unary(graph, (struct unary){.kind = UNARY_LEAKY_RELU, .a = 0.1f}, x);
+    engine_value steeper = engine_unary(graph, (struct unary){.kind = UNARY_LEAKY_RELU, .a = 0.2f}, x);
+    other = engine_binary(graph, BINARY_MULTIPLY, other, steeper);
+    engine_output(graph, "y", engine_concat(graph, (engine_value[]){left, right, other}, 3, -1));
+}
+
+static void depthwise_by_groups(struct engine_graph *graph)
+{
+    engine_value x = engine_conv(graph, picture(graph), WEIGHTS(0, 3, 3, 1, 8), WEIGHTS(0, 8), &same3, 4);
+    engine_output(graph, "y", unary(graph, UNARY_RELU, norm(graph, x, 8)));
+}
+
 /* Nobody may touch what somebody else reads, or what is an output. */
 static void shared(struct engine_graph *graph)
 {
@@ -183,6 +223,10 @@ static const struct {
     {"normalization", normalization, 1, DIMS(2, 3, 3, 4)},
     {"arithmetic", arithmetic, 3, DIMS(2, 3, 3, 4)},
     {"channels first", channels_first, 4, DIMS(2, 4, 6, 5)},
+    {"gates", gates, 2, DIMS(2, 6, 5, 4)},
+    {"no gates", no_gates, 6, DIMS(2, 6, 5, 4)},
+    {"twice", twice, 7, DIMS(2, 6, 5, 4)},
+    {"depthwise by groups", depthwise_by_groups, 1, DIMS(2, 6, 5, 4)},
     {"shared", shared, 6, DIMS(2, 6, 5, 4)},
 };
 
