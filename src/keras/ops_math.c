@@ -253,6 +253,23 @@ engine_value ops_cast(struct ops_call *op)
     return engine_cast(op->graph, ops_tensor(op, 0, DTYPE_INVALID), ops_dtype(op, 1, DTYPE_FLOAT32));
 }
 
+/* Integers outside of the range of the result stop at its ends instead of wrapping; floats do so anyway. */
+engine_value ops_saturate_cast(struct ops_call *op)
+{
+    int64_t low, high, own_low, own_high;
+    engine_value x = ops_tensor(op, 0, DTYPE_INVALID);
+    enum dtype dtype = ops_dtype(op, 1, DTYPE_FLOAT32);
+    if (x == ENGINE_NONE || !dtype_is_int(dtype) || !dtype_is_int(engine_dtype(op->graph, x)))
+        return engine_cast(op->graph, x, dtype);
+    dtype_int_range(dtype, &low, &high);
+    dtype_int_range(engine_dtype(op->graph, x), &own_low, &own_high);
+    if (low > own_low)
+        x = binary(op, BINARY_MAXIMUM, x, engine_scalar_i64(op->graph, engine_dtype(op->graph, x), low));
+    if (high < own_high)
+        x = binary(op, BINARY_MINIMUM, x, engine_scalar_i64(op->graph, engine_dtype(op->graph, x), high));
+    return engine_cast(op->graph, x, dtype);
+}
+
 engine_value ops_to_dtype(struct ops_call *op)
 {
     return engine_cast(op->graph, ops_tensor(op, 0, DTYPE_INVALID), (enum dtype)op->row->variant);

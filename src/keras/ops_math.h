@@ -31,6 +31,7 @@ ops_lower_fn ops_sparsemax;    /* x, axis */
 ops_lower_fn ops_hard_sigmoid; /* x; by the writer */
 ops_lower_fn ops_clip;         /* x, min, max */
 ops_lower_fn ops_cast;         /* x, dtype */
+ops_lower_fn ops_saturate_cast; /* x, dtype */
 ops_lower_fn ops_to_dtype;     /* x; variant: dtype */
 ops_lower_fn ops_where;        /* condition, x, y */
 ops_lower_fn ops_reciprocal_no_nan; /* x */

@@ -46,10 +46,15 @@ engine_value ops_heaviside(struct ops_call *op)
     return engine_select(op->graph, binary(op, BINARY_EQUAL, x, zero), y, step);
 }
 
-/* Minus zero counts as not negative here. */
+/* Minus zero has the bit too: its reciprocal is minus infinity. */
 engine_value ops_signbit(struct ops_call *op)
 {
-    return binary_with(op, BINARY_LESS, ops_tensor(op, 0, DTYPE_INVALID), 0);
+    engine_value x = ops_tensor(op, 0, DTYPE_INVALID);
+    engine_value below = binary_with(op, BINARY_LESS, x, 0);
+    if (x == ENGINE_NONE || !dtype_is_float(engine_dtype(op->graph, x)))
+        return below;
+    return binary(op, BINARY_LOGICAL_OR, below,
+                  binary_with(op, BINARY_LESS, unary(op, UNARY_RECIPROCAL, x), 0));
 }
 
 /* sin(pi x) / (pi x), 1 at 0 */

@@ -95,7 +95,8 @@ static const struct ops_row rows[] = {
     {"K.clip np.clip", "x|a min_value|a_min max_value|a_max", ops_clip, 0},
 
     /* types */
-    {"cast K.cast dtypes.cast saturate_cast", "x|value dtype", ops_cast, 0},
+    {"cast K.cast dtypes.cast", "x|value dtype", ops_cast, 0},
+    {"saturate_cast", "value dtype", ops_saturate_cast, 0},
     {"K.cast_to_floatx to_float", "x", ops_to_dtype, DTYPE_FLOAT32},
     {"to_double", "x", ops_to_dtype, DTYPE_FLOAT64},
     {"to_int32", "x", ops_to_dtype, DTYPE_INT32},

@@ -78,7 +78,7 @@ def keras_3(k):
     return [
         ("one_number", m, unit, [
             o.cbrt, o.exp2, o.tan, o.arccos, o.arcsinh, o.arctanh, o.erfc, o.erfinv, o.trunc, o.deg2rad, o.rad2deg, o.sinc,
-            o.signbit, o.copy, o.real, o.conj, o.conjugate, o.swish, o.hard_swish, o.sparsemax, o.hard_shrink,
+            o.signbit, lambda x: o.signbit(-o.relu(x)), o.copy, o.real, o.conj, o.conjugate, o.swish, o.hard_swish, o.sparsemax, o.hard_shrink,
             o.soft_shrink, o.tanh_shrink, lambda x: o.threshold(x, 0.1, -2.0), o.sparse_plus, o.sparse_sigmoid,
             lambda x: o.squareplus(x, 2.0), lambda x: o.round(x, 1), lambda x: o.saturate_cast(x * 9, "int8"),
             o.array, o.absolute]),
@@ -90,7 +90,8 @@ def keras_3(k):
             lambda x, y: o.isclose(x, y, 0.3), lambda x, y: o.ldexp(x, o.cast(y, "int32")),
             lambda x, y: o.heaviside(o.round(x) - 1.0, y), o.fmax, o.fmin]),
         ("two_integers", [ints, ints], small_ints, [
-            o.bitwise_and, o.bitwise_or, o.bitwise_xor, lambda x, y: o.bitwise_not(x), lambda x, y: o.bitwise_invert(y)]),
+            o.bitwise_and, o.bitwise_or, o.bitwise_xor, lambda x, y: o.bitwise_not(x), lambda x, y: o.bitwise_invert(y),
+            lambda x, y: o.saturate_cast(x * 100 - 250, "int8"), lambda x, y: o.saturate_cast(y * 100 - 200, "uint8")]),
         ("two_flags", [(m, "bool")] * 2, logical, [o.logical_xor]),
         ("reductions", m, None, [
             lambda x: o.amax(x, axis=1), lambda x: o.amin(x, axis=-1), lambda x: o.argmin(x, axis=-1),
