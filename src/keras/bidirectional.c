@@ -27,6 +27,20 @@ static enum merge_mode read_merge_mode(struct keras_layer *layer)
     return (enum merge_mode)keras_config_choice(layer, "merge_mode", choices, MERGE_CONCAT);
 }
 
+/* The forward layer's entry as one of its own: an id would make both directions the same layer. */
+static const cJSON *copy_without_id(struct keras_layer *layer, const cJSON *entry)
+{
+    if (!keras_json_get(entry, "shared_object_id"))
+        return entry;
+    cJSON *copy = cJSON_Duplicate(entry, true);
+    if (!copy) {
+        keras_config_fail(layer, "out of memory");
+        return NULL;
+    }
+    cJSON_DeleteItemFromObjectCaseSensitive(copy, "shared_object_id");
+    return keras_own_json(layer, copy) ? copy : NULL;
+}
+
 static struct recurrent_options *declare_direction(struct keras_layer *layer, const cJSON *entry)
 {
     struct keras_layer *child = keras_declare_child(layer, entry);
@@ -62,7 +76,7 @@ static int parse(struct keras_layer *layer, struct err *err)
         return keras_config_fail(layer, "config key 'layer' is missing");
     struct recurrent_options *options[2];
     options[0] = declare_direction(layer, forward);
-    options[1] = declare_direction(layer, backward ? backward : forward);
+    options[1] = declare_direction(layer, backward ? backward : copy_without_id(layer, forward));
     if (!options[0] || !options[1])
         return 0;
     if (!backward)

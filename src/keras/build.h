@@ -48,6 +48,7 @@ struct keras_layer_state {
     const cJSON **seen;
     bool is_model;         /* Sequential or Functional: params is a struct keras_topology */
     bool refused;          /* could not be parsed; stands in for the layer while obstacles are collected */
+    bool child_refused;    /* then it is refused for that alone, which is no further obstacle */
     int64_t shared_id;     /* shared_object_id, or -1 */
     unsigned visit;        /* stamp of the last walk over the weights */
     size_t n_stored;       /* arrays that the file holds for this layer alone, in creation order */

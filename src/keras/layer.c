@@ -194,9 +194,11 @@ struct keras_layer *keras_layer_new(struct keras_build *build, const struct kera
     build->nesting--;
     if (rc == 0)
         return layer;
-    keras_layer_wrap(layer, err);
-    if (!keras_obstacle_add(build, err))
-        return NULL;
+    if (!layer->state->child_refused) {
+        keras_layer_wrap(layer, err);
+        if (!keras_obstacle_add(build, err))
+            return NULL;
+    }
     layer->state->refused = true;
     return layer;
 }
@@ -261,6 +263,12 @@ struct keras_layer *keras_declare_child(struct keras_layer *layer, const cJSON *
         child = keras_layer_new(build, layer, entry, &err);
         if (child && child->state->shared_id >= 0 && !keras_list_add(build, &build->shared, child))
             child = NULL;
+    }
+    /* An obstacle by itself, and what was read of it is not for the wrapper's eyes. */
+    if (child && child->state->refused) {
+        layer->state->child_refused = true;
+        err_set(&err, KD_EUNSUPPORTED, "the wrapped layer '%.200s' is refused", child->name);
+        child = NULL;
     }
     if (child && keras_layer_adopt(layer, child))
         return child;

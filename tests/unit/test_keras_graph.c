@@ -227,6 +227,37 @@ static void test_obstacles(void)
     case_end(NULL);
 }
 
+#define WRAPPED(class, config) "{\"class_name\": \"" class "\", \"config\": {\"name\": \"inner\"" config "}}"
+
+/* What a wrapper wraps is the obstacle, once; the wrapper does not look at what was read of it. */
+static void test_obstacle_in_wrapper(void)
+{
+    static const struct {
+        const char *wrapper, *key, *inner, *named;
+    } cases[] = {
+        {"Bidirectional", "layer", WRAPPED("Mine", ""), "'w/inner' (Mine)"},
+        {"Bidirectional", "layer", WRAPPED("LSTM", ", \"units\": -1"), "'w/inner' (LSTM)"},
+        {"RNN", "cell", WRAPPED("Mine", ""), "'w/inner' (Mine)"},
+        {"RNN", "cell", WRAPPED("LSTMCell", ", \"units\": \"x\""), "'w/inner' (LSTMCell)"},
+        {"RNN", "cell", WRAPPED("StackedRNNCells", ", \"cells\": [" WRAPPED("Mine", "") "]"), "inner/inner' (Mine)"},
+        {"TimeDistributed", "layer", WRAPPED("Dense", ", \"units\": 0"), "'w/inner' (Dense)"},
+    };
+    for (size_t i = 0; i < KD_COUNT(cases); i++) {
+        char config[2048];
+        struct buf text;
+        buf_init(&text, 1 << 16);
+        snprintf(config, sizeof(config),
+                 "{\"class_name\": \"Sequential\", \"config\": {\"name\": \"s\", \"layers\": [{\"class_name\": "
+                 "\"%s\", \"config\": {\"name\": \"w\", \"batch_input_shape\": [null, 4, 3], \"%s\": %s}}]}}",
+                 cases[i].wrapper, cases[i].key, cases[i].inner);
+        case_begin(config, "2.15.0");
+        CU_ASSERT_EQUAL(keras_obstacles(case_finish(), NULL, &text), 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(text.data, cases[i].named));
+        buf_done(&text);
+        case_end(NULL);
+    }
+}
+
 /* Conv1D + Flatten + Dense without any shape: channels from the kernel, steps from the Dense. */
 static void test_guessed_input(void)
 {
@@ -329,6 +360,7 @@ int main(void)
         {"broken graphs are refused by name", test_refused_graphs},
         {"training=True", test_training},
         {"all obstacles at once", test_obstacles},
+        {"obstacles in wrappers", test_obstacle_in_wrapper},
         {"the input's shape from the weights", test_guessed_input},
         {"masks", test_masks},
         {"unknown sizes", test_unknown_sizes},
