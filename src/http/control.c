@@ -53,7 +53,7 @@ bool control_allowed(struct request *request)
     if (request->listener->role == HTTP_ROLE_ADMIN || token_ok(request, &any_token))
         return true;
     if (request->settings->loopback_control && request->listener->loopback && !request->head.origin &&
-        is_loopback_name(request->head.host))
+        !request->absolute && is_loopback_name(request->head.host))
         return true;
     if (any_token) {
         answer_text(request, 401, "control requests need a token: Authorization: Bearer TOKEN");

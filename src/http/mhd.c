@@ -81,9 +81,10 @@ static enum MHD_Result send_answer(struct request *request, struct MHD_Connectio
     return result;
 }
 
-static enum MHD_Result first_call(struct request *request, struct MHD_Connection *connection, const char *method)
+static enum MHD_Result first_call(struct request *request, struct MHD_Connection *connection, const char *method,
+                                  const char *version)
 {
-    request_set_method(request, method);
+    request_set_method(request, method, version);
     MHD_get_connection_values(connection, MHD_HEADER_KIND, on_header, request);
     if (!request_begin(request))
         return connection_enter(request->peer, CONNECTION_BODY, request->start_ns) ? MHD_YES : MHD_NO;
@@ -99,11 +100,11 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     if (!request)
         return MHD_NO;
     if (request->state == REQUEST_HEAD)
-        return first_call(request, connection, method);
+        return first_call(request, connection, method, version);
     if (*size > 0) {
-        request_body(request, data, *size);
+        bool go_on = request_body(request, data, *size);
         *size = 0;
-        return MHD_YES;
+        return go_on ? MHD_YES : MHD_NO;
     }
     request_end(request);
     return request->response.status ? send_answer(request, connection) : MHD_YES;

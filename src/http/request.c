@@ -170,12 +170,24 @@ void request_give(struct request *request)
 
 /* ---- head ---- */
 
+/* A target as proxies get it, http://HOST/PATH, is taken too: from its path on. */
+static const char *skip_authority(const char *target)
+{
+    size_t scheme = strncasecmp(target, "http://", 7) == 0 ? 7 : strncasecmp(target, "https://", 8) == 0 ? 8 : 0;
+    return scheme ? target + scheme + strcspn(target + scheme, "/?#") : target;
+}
+
 void request_set_target(struct request *request, const char *target)
 {
-    request->target_length = strlen(target);
-    size_t length = request->target_length < REQUEST_TARGET_MAX ? request->target_length : REQUEST_TARGET_MAX;
-    memcpy(request->target, target, length);
-    request->target[length] = '\0';
+    const char *path = skip_authority(target);
+    request->absolute = path != target;
+    size_t root = request->absolute && *path != '/', length = strlen(path);
+    request->target_length = root + length;
+    if (request->target_length > REQUEST_TARGET_MAX)
+        length = REQUEST_TARGET_MAX - root;
+    request->target[0] = '/';
+    memcpy(request->target + root, path, length);
+    request->target[root + length] = '\0';
 }
 
 bool request_query(const struct request *request, const char *name)
@@ -192,10 +204,11 @@ bool request_query(const struct request *request, const char *name)
     return false;
 }
 
-void request_set_method(struct request *request, const char *method)
+void request_set_method(struct request *request, const char *method, const char *version)
 {
     static const char *const names[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"};
     request->method_name = method;
+    request->needs_host = strcmp(version, "HTTP/1.0") != 0;
     request->method = METHOD_OTHER;
     for (size_t i = 0; i < KD_COUNT(names); i++)
         if (strcmp(method, names[i]) == 0)
@@ -227,11 +240,26 @@ static const struct {
     FIELD("Priority", priority),
 };
 
+/* libmicrohttpd lets names with blanks pass, and puts the text of a folded line behind the name; a proxy before us may
+ * have understood such a field. */
+static bool field_ok(const char *name, size_t length, const char *value)
+{
+    static const char *const framing[] = {"Content-Length", "Transfer-Encoding"};
+    if (length == 0 || strpbrk(name, " \t:") || strchr(value, '\r'))
+        return false;
+    for (size_t i = 0; i < KD_COUNT(framing); i++)
+        if (length > strlen(framing[i]) && strncasecmp(name, framing[i], strlen(framing[i])) == 0)
+            return false;
+    return true;
+}
+
 void request_add_header(struct request *request, const char *name, const char *value)
 {
     struct request_head *head = &request->head;
     size_t length = strlen(name);
     head->bytes += length + strlen(value) + 4;
+    if (!field_ok(name, length, value))
+        head->malformed = true;
     for (size_t i = 0; i < KD_COUNT(fields); i++) {
         if (fields[i].length != length || strcasecmp(fields[i].name, name) != 0)
             continue;
@@ -240,6 +268,8 @@ void request_add_header(struct request *request, const char *name, const char *v
             head->conflicting_length = true;
         if (place == &head->transfer_encoding && *place)
             head->conflicting_length = true;
+        if (place == &head->host && *place)
+            head->malformed = true;
         *place = value;
     }
 }
@@ -249,6 +279,14 @@ static bool framing_ok(struct request *request)
 {
     const struct request_head *head = &request->head;
     const char *text = head->content_length;
+    if (head->malformed) {
+        answer_text(request, 400, "a header field is malformed: a blank in its name, a folded line, or Host twice");
+        return false;
+    }
+    if (request->needs_host && !head->host) {
+        answer_text(request, 400, "HTTP/1.1 requires a Host field");
+        return false;
+    }
     if (head->conflicting_length || (text && head->transfer_encoding)) {
         answer_text(request, 400, "conflicting Content-Length or Transfer-Encoding fields");
         return false;
@@ -257,6 +295,8 @@ static bool framing_ok(struct request *request)
         answer_text(request, 400, "Content-Length is not a number");
         return false;
     }
+    if (text && request->content_length == UINT64_MAX) /* which means unknown */
+        request->content_length--;
     if (head->transfer_encoding && strcasecmp(head->transfer_encoding, "chunked") != 0) {
         answer_text(request, 501, "Transfer-Encoding other than chunked is not supported");
         return false;
@@ -374,13 +414,13 @@ static void take_body(void *context, const char *data, size_t length)
         gather(request, data, length);
 }
 
-void request_body(struct request *request, const char *data, size_t length)
+bool request_body(struct request *request, const char *data, size_t length)
 {
     struct err err;
     uint64_t max = request->settings->max_body;
     request->body_bytes += length;
     if (request->response.status)
-        return;
+        return request->body_bytes <= DISCARD_MAX;
     if (request->body_bytes > max)
         answer_text(request, 413, "the body is larger than the limit of %llu bytes (max_body)",
                     (unsigned long long)max);
@@ -388,6 +428,7 @@ void request_body(struct request *request, const char *data, size_t length)
         take_body(request, data, length);
     else if (gzip_in_feed(&request->gzip, data, length, max, take_body, request, &err) != 0)
         answer_error(request, &err);
+    return true;
 }
 
 void request_end(struct request *request)

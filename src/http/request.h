@@ -47,6 +47,7 @@ struct request_head {
     const char *request_id, *traceparent, *user_agent;
     const char *timeout_ms, *envoy_timeout_ms, *grpc_timeout, *priority;
     bool conflicting_length; /* Content-Length or Transfer-Encoding more than once */
+    bool malformed;          /* a field that different readers may read differently */
     size_t bytes; /* of all fields */
 };
 
@@ -73,8 +74,10 @@ struct request {
 
     enum method method;
     const char *method_name; /* as sent */
-    char target[REQUEST_TARGET_MAX + 1]; /* as sent, NUL-terminated, cut */
-    size_t target_length;                /* as sent */
+    bool needs_host;         /* HTTP/1.1 */
+    char target[REQUEST_TARGET_MAX + 1]; /* from the path on, otherwise as sent, NUL-terminated, cut */
+    size_t target_length;                /* before it was cut */
+    bool absolute;                       /* it was sent as http://HOST/PATH */
     struct request_head head;
     const struct route *route;
     char model[REQUEST_NAME_MAX + 1], label[REQUEST_NAME_MAX + 1]; /* decoded; "" if not in the path */
@@ -113,7 +116,7 @@ void request_pool_free(void);
 
 /* The line and the fields, in this order; then begin. name as sent. */
 void request_set_target(struct request *request, const char *target);
-void request_set_method(struct request *request, const char *method);
+void request_set_method(struct request *request, const char *method, const char *version);
 void request_add_header(struct request *request, const char *name, const char *value);
 
 /* True if the query has the name, and not with 0 or false. */
@@ -121,7 +124,8 @@ bool request_query(const struct request *request, const char *name);
 
 /* All fields are there. True: the answer must go out without waiting for the body. */
 bool request_begin(struct request *request);
-void request_body(struct request *request, const char *data, size_t length);
+/* False: this was refused long ago and does not end; the connection must. */
+bool request_body(struct request *request, const char *data, size_t length);
 /* The body is complete, or the request was woken: afterwards response.status is set, or it waits. */
 void request_end(struct request *request);
 /* The answer is out, or the connection broken: counts and logs. */

@@ -251,6 +251,11 @@ void route_find(struct request *request)
         answer_v1_options(request);
         return;
     }
+    if (request->method == METHOD_OPTIONS && end == path + 1 && *path == '*') { /* the server as a whole */
+        answer(request, 204);
+        answer_allow(request, true, true);
+        return;
+    }
     bool reads = request->method == METHOD_GET || request->method == METHOD_HEAD;
     if (reads && end > path + 1 && end[-1] == '/')
         end--;

@@ -87,6 +87,12 @@ def chunked(directory):
             pieces = [BODY[i:i + size] for i in range(0, len(BODY), size)]
             data = head + b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
             check(ask(daemon, data)[::2] == (200, ANSWER), size)
+        with connect(daemon) as connection:  # extensions, zeros, trailers: and the next request is found behind them
+            reader = Reader(connection)
+            for chunks in (b"1b;a=b;c=\"d\"\r\n%s\r\n0;x\r\n\r\n", b"0000001B\r\n%s\r\n000\r\n\r\n",
+                           b"1b\r\n%s\r\n0\r\nX-Sum: 1\r\nContent-Length: 5\r\n\r\n"):
+                connection.sendall((head + chunks % BODY + post()) * 2)
+                check([reader.answer()[::2] for _ in range(4)] == [(200, ANSWER)] * 4, chunks)
 
 
 def pipelined(directory):
@@ -96,6 +102,11 @@ def pipelined(directory):
         for i in range(10):
             status, _, body = reader.answer()
             check(status == 200 and json.loads(body) == {"predictions": [i / 2 + 2]}, (i, body))
+        bad = [post(b"x"), post(BODY, "/nope"), b"DELETE /v2 HTTP/1.1\r\nHost: x\r\n\r\n", post(BODY, PREDICT, "Content-Encoding: br"),
+               b"GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 27\r\n\r\n" + BODY]
+        connection.sendall(b"".join(one + post() for one in bad))  # refusals among them leave the others alone
+        statuses = [reader.answer()[0] for _ in range(10)]
+        check(statuses == [400, 200, 404, 200, 405, 200, 501, 200, 200, 200], statuses)
 
 
 def framing(directory):
@@ -113,11 +124,27 @@ def framing(directory):
                 ("negative", line + b"Content-Length: -5\r\n\r\n" + BODY, (400, None)),
                 ("huge", line + b"Content-Length: 99999999999999999999999\r\n\r\n" + BODY, (400, 413, None)),
                 ("a list", line + b"Content-Length: 27, 27\r\n\r\n" + BODY, (400, None)),
-                ("bad chunk", line + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n", (400, None))):
+                ("largest", line + b"Content-Length: 18446744073709551615\r\n\r\n" + BODY, (413,)),
+                ("blank before the colon", line + b"Content-Length : 27\r\n\r\n" + BODY, (400,)),
+                ("chunks behind a blank", line + b"Transfer-Encoding : chunked\r\n\r\n" + chunks, (400,)),
+                ("folded length", line + b"Content-Length: 2\r\n 7\r\n\r\n" + BODY, (400,)),
+                ("length, folded on", line + b"Content-Length: 27\r\n X: y\r\n\r\n" + BODY, (400,)),
+                ("folded encoding", line + b"Transfer-Encoding:\r\n chunked\r\n\r\n" + chunks, (400,)),
+                ("folded first", line.replace(b"Host", b" Host") + b"Content-Length: 27\r\n\r\n" + BODY, (400,)),
+                ("bare CR", line + b"X: a\rb\r\nContent-Length: 27\r\n\r\n" + BODY, (400,)),
+                ("two hosts", line + b"Host: localhost\r\nContent-Length: 27\r\n\r\n" + BODY, (400,)),
+                ("no host", line.replace(b"Host", b"Hosts") + b"Content-Length: 27\r\n\r\n" + BODY, (400,)),
+                ("bad chunk", line + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n", (400, None)),
+                ("hex chunk", line + b"Transfer-Encoding: chunked\r\n\r\n0x" + chunks, (400, None)),
+                ("negative chunk", line + b"Transfer-Encoding: chunked\r\n\r\n-" + chunks, (400, None)),
+                ("chunk too short", line + b"Transfer-Encoding: chunked\r\n\r\n" + chunks.replace(b"1b", b"1a"), (400, None)),
+                ("huge chunk", line + b"Transfer-Encoding: chunked\r\n\r\nf" + b"f" * 16 + chunks, (400, 413, None))):
             with connect(daemon) as connection:
                 connection.sendall(data)
-                answer = Reader(connection).answer()
+                reader = Reader(connection)
+                answer = reader.answer()
                 check((answer and answer[0]) in statuses, (name, answer))
+                check(not answer or reader.closed(), name)  # what comes behind is never taken for a request
         check(ask(daemon, post())[0] == 200, "still there")
 
 
@@ -136,6 +163,21 @@ def expect(directory):
             status, fields, body = reader.answer()
             check(status == 413 and fields["connection"].lower() == "close" and b"max_body" in body, (status, fields))
             check(reader.closed(), "closed")
+
+
+def endless(directory):
+    """A body in chunks that does not end is not read for ever once it is refused."""
+    with start("--max-body", "100k") as daemon, connect(daemon) as connection:
+        connection.sendall(b"POST %s HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" % PREDICT.encode())
+        piece, sent = b"100000\r\n%s\r\n" % (b" " * 0x100000), 0
+        try:
+            while sent < 2048:
+                connection.sendall(piece)
+                sent += 1
+        except OSError:
+            pass
+        check(sent < 2048, "2 GiB were read")
+        check(ask(daemon, post())[0] == 200, "still there")
 
 
 def too_large(directory):
@@ -238,13 +280,24 @@ def gone(directory):
         eventually(in_flight, "requests in flight: only the one that asks")
 
 
-def methods(directory):
+def http_versions(directory):
     with start() as daemon, connect(daemon) as connection:
         reader = Reader(connection)
         connection.sendall(b"GET /v2/health/live HTTP/1.0\r\n\r\n")
         status, fields, body = reader.answer()
         check(status == 200 and body == b'{"live":true}', body)
         check(reader.closed(), "HTTP/1.0 without keep-alive")
+    with start() as daemon, connect(daemon) as connection:
+        reader = Reader(connection)
+        for _ in range(3):
+            connection.sendall(post(BODY, PREDICT, "Connection: keep-alive").replace(b"HTTP/1.1", b"HTTP/1.0"))
+            check(reader.answer()[::2] == (200, ANSWER), "HTTP/1.0 with keep-alive")
+        connection.sendall(post(BODY, PREDICT, "Connection: close"))
+        check(reader.answer()[::2] == (200, ANSWER) and reader.closed(), "close")
+    with start() as daemon:
+        for line in (b"GET /livez HTTP/2.0", b"PRI * HTTP/2.0", b"GET /livez HTTP/9", b"hello world", b"GET /"):
+            check(ask(daemon, line + b"\r\nHost: x\r\n\r\n")[0] in (400, 505), line)
+        check(ask(daemon, b"\r\n\r\n" + post())[0] == 200, "empty lines before a request")
 
 
 def ids(directory):
@@ -324,5 +377,5 @@ def starved(directory):
 
 
 if __name__ == "__main__":
-    run(byte_by_byte, chunked, pipelined, framing, expect, too_large, hostile_bodies, all_at_once, suspended_at_once,
-        idle, gone, methods, ids, deadline, slow, starved)
+    run(byte_by_byte, chunked, pipelined, framing, expect, endless, too_large, hostile_bodies, all_at_once, suspended_at_once,
+        idle, gone, http_versions, ids, deadline, slow, starved)
