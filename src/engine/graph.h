@@ -232,6 +232,14 @@ engine_value engine_center_crop(struct engine_graph *graph, engine_value x, int6
 /* Per picture and channel min-max stretch to [a, b] (Keras 3 AutoContrast). */
 engine_value engine_auto_contrast(struct engine_graph *graph, engine_value x, float a, float b);
 /* NHWC; block >= 2. */
+/* Contrast limited adaptive histogram equalisation of pictures [N, H, W, C] with values in [low, high]; see
+ * kernels/contrast.h. */
+struct engine_clahe {
+    int64_t grid[2]; /* tiles down and across, 1 or more */
+    double clip;
+    float low, high;
+};
+engine_value engine_clahe(struct engine_graph *graph, engine_value x, const struct engine_clahe *clahe);
 engine_value engine_depth_to_space(struct engine_graph *graph, engine_value x, int64_t block);
 engine_value engine_space_to_depth(struct engine_graph *graph, engine_value x, int64_t block);
 

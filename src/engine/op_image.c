@@ -8,6 +8,7 @@
 #include "base/size.h"
 #include "engine/op.h"
 #include "kernels/movement.h"
+#include "kernels/contrast.h"
 #include "kernels/resize.h"
 
 /* ---- resize ---- */
@@ -343,6 +344,68 @@ engine_value engine_auto_contrast(struct engine_graph *graph, engine_value x, fl
 {
     struct contrast_attrs attrs = {a, b};
     return graph_add(graph, &op_auto_contrast, &attrs, sizeof(attrs), &x, 1, 1);
+}
+
+/* ---- clahe ---- */
+
+struct clahe_attrs {
+    struct engine_clahe clahe;
+};
+
+static int clahe_infer(struct step *step, struct err *err)
+{
+    const struct clahe_attrs *attrs = step->attrs;
+    int status = contrast_infer(step, err);
+    if (status)
+        return status;
+    const int64_t *dim = step->in[0]->shape.dim;
+    struct clahe clahe = {.height = dim[1], .width = dim[2], .grid = {attrs->clahe.grid[0], attrs->clahe.grid[1]}};
+    if (dim[1] >= 0 && dim[2] >= 0 && !clahe_fits(&clahe))
+        return err_set(err, KD_EINVAL, "a picture of %lld x %lld is too small for a grid of %lld x %lld tiles",
+                       (long long)dim[1], (long long)dim[2], (long long)clahe.grid[0], (long long)clahe.grid[1]);
+    return 0;
+}
+
+static int clahe_prepare(struct step *step, struct err *err)
+{
+    const struct engine_clahe *from = &((const struct clahe_attrs *)step->attrs)->clahe;
+    const int64_t *dim = step->in[0]->shape.dim;
+    struct clahe *clahe = arena_alloc(step->arena, sizeof(*clahe));
+    if (!clahe)
+        return err_set(err, KD_ENOMEM, "out of memory");
+    *clahe = (struct clahe){.height = dim[1],
+                            .width = dim[2],
+                            .channels = dim[3],
+                            .grid = {from->grid[0], from->grid[1]},
+                            .clip = from->clip,
+                            .scales = from->low != 0 || from->high != 255,
+                            .low = from->low,
+                            .high = from->high};
+    step->params = clahe;
+    if (!clahe_scratch(clahe, &step->scratch))
+        return err_set(err, KD_ETOOBIG, "the tables of %lld x %lld tiles are too big", (long long)from->grid[0],
+                       (long long)from->grid[1]);
+    return 0;
+}
+
+static int op_clahe_run(const struct step *step, const struct io *io, struct err *err)
+{
+    clahe_run(step->params, step->in[0]->shape.dim[0], io->in[0], io->out[0], io->scratch);
+    return 0;
+}
+
+static const struct op op_clahe = {.name = "clahe",
+                                   .in_place = 1,
+                                   .n_required = 1,
+                                   .infer = clahe_infer,
+                                   .prepare = clahe_prepare,
+                                   .run = op_clahe_run,
+                                   .rows = rows_first};
+
+engine_value engine_clahe(struct engine_graph *graph, engine_value x, const struct engine_clahe *clahe)
+{
+    struct clahe_attrs attrs = {*clahe};
+    return graph_add(graph, &op_clahe, &attrs, sizeof(attrs), &x, 1, 1);
 }
 
 /* ---- depth and space ---- */

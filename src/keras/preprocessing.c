@@ -1,4 +1,4 @@
-/* Picture preprocessing: Rescaling, Resizing, CenterCrop, AutoContrast.
+/* Picture preprocessing: Rescaling, Resizing, CenterCrop, AutoContrast, CLAHE.
  *
  * tf.keras gives floats whatever came in; Keras 3's Resizing gives the type that came in, integers rounded
  * (truncated before 3.6). Everything is channels-last inside; channels_first pictures are turned and turned
@@ -264,20 +264,26 @@ struct auto_contrast {
     double low, high;
 };
 
+/* Two numbers, 0 and 255 if there are none. */
+static bool read_value_range(struct keras_layer *layer, double *low, double *high)
+{
+    const cJSON *range = keras_json_unwrap(keras_config_json(layer, "value_range"));
+    *low = 0;
+    *high = 255;
+    if (!range || (cJSON_GetArraySize(range) == 2 && keras_json_number(range->child, low) &&
+                   keras_json_number(range->child->next, high)))
+        return true;
+    keras_config_fail(layer, "config key 'value_range': expected two numbers");
+    return false;
+}
+
 static int auto_contrast_parse(struct keras_layer *layer, struct err *err)
 {
     struct auto_contrast *params = keras_params(layer, sizeof(*params));
-    const cJSON *range = keras_json_unwrap(keras_config_json(layer, "value_range"));
     if (!params)
         return 0;
     keras_config_ignore(layer, (const char *const[]){"data_format", "factor", "bounding_box_format", NULL});
-    params->low = 0;
-    params->high = 255;
-    if (!range)
-        return 0;
-    if (cJSON_GetArraySize(range) != 2 || !keras_json_number(range->child, &params->low) ||
-        !keras_json_number(range->child->next, &params->high))
-        return keras_config_fail(layer, "config key 'value_range': expected two numbers");
+    read_value_range(layer, &params->low, &params->high);
     return 0;
 }
 
@@ -298,4 +304,54 @@ const struct keras_class keras_class_auto_contrast = {
     .mask = KERAS_MASK_DROP,
     .parse = auto_contrast_parse,
     .lower = auto_contrast_lower,
+};
+
+/* ---- ContrastLimitedAdaptiveHistogramEqualization ---- */
+
+struct equalization {
+    struct engine_clahe clahe;
+    bool channels_first;
+};
+
+static int equalization_parse(struct keras_layer *layer, struct err *err)
+{
+    struct equalization *params = keras_params(layer, sizeof(*params));
+    double low, high;
+    if (!params || !read_value_range(layer, &low, &high))
+        return 0;
+    keras_config_ignore(layer, (const char *const[]){"factor", "bounding_box_format", NULL});
+    params->channels_first = keras_config_channels_first(layer);
+    params->clahe.clip = keras_config_float(layer, "clip_limit", 4);
+    keras_config_ints(layer, "tile_grid_size", params->clahe.grid, 2, 8, 1);
+    params->clahe.low = (float)low;
+    params->clahe.high = (float)high;
+    if (high == low)
+        return keras_config_fail(layer, "config key 'value_range': the two numbers are equal");
+    return 0;
+}
+
+static int equalization_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
+{
+    const struct equalization *params = layer->params;
+    engine_value x = call->inputs[0].value;
+    if (!keras_expect_rank(call, x, 4))
+        return 0;
+    enum dtype given = engine_dtype(call->graph, x);
+    x = engine_cast(call->graph, x, DTYPE_FLOAT32);
+    x = params->channels_first ? keras_to_channels_last(call, x) : x;
+    x = engine_clahe(call->graph, x, &params->clahe);
+    x = params->channels_first ? keras_to_channels_first(call, x) : x;
+    keras_call_return(call, 0, engine_cast(call->graph, x, given));
+    return 0;
+}
+
+const struct keras_class keras_class_histogram_equalization = {
+    .names = (const char *const[]){"ContrastLimitedAdaptiveHistogramEqualization", "CLAHE", NULL},
+    .family = "Preprocessing",
+    .doc = "active at inference, as in Keras",
+    .support = KERAS_SERVED,
+    .mask = KERAS_MASK_DROP,
+    .keeps_inputs = true,
+    .parse = equalization_parse,
+    .lower = equalization_lower,
 };

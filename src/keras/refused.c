@@ -25,10 +25,6 @@ REFUSED_ROW(refused_features, "feature columns are user code", "DenseFeatures", 
             "FeatureSpace", "LinearFeatures")
 REFUSED_ROW(refused_methods, "methods and properties of TensorFlow classes act on ragged or sparse tensors",
             "ClassMethod", "InstanceMethod", "InstanceProperty")
-REFUSED_ROW(refused_pipeline, "its layers may be any code; apply them as layers of the model instead",
-            "Pipeline")
-REFUSED_ROW(refused_clahe, "histogram equalisation acts at inference and is not implemented", "CLAHE",
-            "ContrastLimitedAdaptiveHistogramEqualization")
 REFUSED_ROW(refused_cells, "a wrapped or experimental cell that is not implemented", "DeviceWrapper",
             "DropoutWrapper", "ResidualWrapper", "PeepholeLSTMCell", "MinimalRNNCell")
 REFUSED_ROW(refused_weight_normalization, "how its weights are laid out is not known", "WeightNormalization")

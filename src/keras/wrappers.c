@@ -1,8 +1,14 @@
-/* Wrappers that change a layer in training only.
+/* Wrappers that are what they wrap.
  *
  * SpectralNormalization divides the kernel by its largest singular value at each training step and stores the
  * result in the kernel itself, so at inference it is the wrapped layer; its vector u only has to be there for
- * the count of weights. The wrapper of tensorflow_addons of the same name works the same way. */
+ * the count of weights. The wrapper of tensorflow_addons of the same name works the same way. Pipeline (Keras 3) calls its layers one after the
+ * other; it is a layer, not a model, and so has no graph of its own. */
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "keras/json.h"
 #include "keras/layer.h"
 
 static int parse(struct keras_layer *layer, struct err *err)
@@ -31,4 +37,46 @@ const struct keras_class keras_class_spectral_normalization = {
     .mask = KERAS_MASK_CUSTOM,
     .parse = parse,
     .lower = lower,
+};
+
+/* ---- Pipeline ---- */
+
+static int pipeline_parse(struct keras_layer *layer, struct err *err)
+{
+    const cJSON *layers = keras_json_unwrap(keras_config_json(layer, "layers")), *entry;
+    if (!cJSON_IsArray(layers))
+        return keras_config_fail(layer, "config key 'layers': expected a list of layers");
+    cJSON_ArrayForEach(entry, layers)
+        if (!keras_declare_child(layer, entry))
+            return 0;
+    return 0;
+}
+
+static int pipeline_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
+{
+    struct keras_tensor *at = arena_calloc(layer->arena, KERAS_MAX_OUTPUTS, sizeof(*at));
+    size_t n = call->n_inputs;
+    if (!at || n > KERAS_MAX_OUTPUTS)
+        return err_set(err, KD_ENOMEM, "out of memory");
+    memcpy(at, call->inputs, n * sizeof(*at));
+    memcpy(call->outputs, at, n * sizeof(*at));
+    for (size_t i = 0; i < layer->n_children; i++) {
+        int code = keras_call_child(layer->children[i], call, at, n, call->outputs, &call->n_outputs, err);
+        if (code)
+            return code;
+        n = call->n_outputs;
+        memcpy(at, call->outputs, n * sizeof(*at));
+    }
+    call->n_outputs = n;
+    return 0;
+}
+
+const struct keras_class keras_class_pipeline = {
+    .names = (const char *const[]){"Pipeline", NULL},
+    .family = "Preprocessing",
+    .doc = "its layers, one after the other",
+    .support = KERAS_SERVED,
+    .mask = KERAS_MASK_CUSTOM,
+    .parse = pipeline_parse,
+    .lower = pipeline_lower,
 };

@@ -19,6 +19,7 @@ libkerasd_a_SOURCES += \
 	src/kernels/norm.c \
 	src/kernels/pool.c src/kernels/pool.h \
 	src/kernels/reduce.c src/kernels/reduce.h \
+	src/kernels/contrast.c src/kernels/contrast.h \
 	src/kernels/resize.c src/kernels/resize.h \
 	src/kernels/rnn.c src/kernels/rnn.h \
 	src/kernels/sort.c \

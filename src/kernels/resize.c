@@ -264,22 +264,3 @@ void resize_run(const struct resize *resize, const float *x, float *y, int64_t b
                     (const float *)scratch + starts_of(w)[column] * resize->channels, resize->channels, y);
     }
 }
-
-void auto_contrast(int64_t pictures, int64_t pixels, int64_t channels, float a, float b, const float *x,
-                   float *y)
-{
-    for (int64_t i = 0; i < pictures * channels && pixels > 0; i++) {
-        int64_t base = i / channels * pixels * channels + i % channels;
-        float low = x[base], high = x[base];
-        for (int64_t j = 1; j < pixels; j++) {
-            float v = x[base + j * channels];
-            low = v < low ? v : low;
-            high = v > high ? v : high;
-        }
-        float scale = (b - a) / (high - low);
-        for (int64_t j = 0; j < pixels; j++) {
-            float v = x[base + j * channels];
-            y[base + j * channels] = high > low ? a + (v - low) * scale : v;
-        }
-    }
-}

@@ -32,9 +32,4 @@ bool resize_scratch(const struct resize *resize, size_t *ret);
 void resize_run(const struct resize *resize, const float *x, float *y, int64_t begin, int64_t end,
                 void *scratch);
 
-/* Per picture and channel: a + (b - a) (x - min) / (max - min); unchanged where max = min. y may be x.
- * x [pictures, pixels, channels]. */
-void auto_contrast(int64_t pictures, int64_t pixels, int64_t channels, float a, float b, const float *x,
-                   float *y);
-
 #endif

@@ -80,6 +80,8 @@ def augmentation(k, case):
                   ("cut_mix", lambda: L.CutMix()), ("aug_mix", lambda: L.AugMix()), ("rand_augment", lambda: L.RandAugment())]
         case("auto_contrast", lambda: k.one([4, 5, 3], L.AutoContrast()), data=images)
         case("auto_contrast_range", lambda: k.one([4, 5, 3], L.AutoContrast(value_range=(0.0, 1.0))))
+        pipelines(k, case)
+        equalizations(k, case)
     else:
         table += [("brightness", lambda: L.RandomBrightness(0.2)), ("height", lambda: L.RandomHeight(0.2)),
                   ("width", lambda: L.RandomWidth(0.2))]
@@ -90,6 +92,26 @@ def augmentation(k, case):
         case("random_crop_larger", lambda: k.one([5, 4, 2], L.RandomCrop(6, 6)))
     case("augmented_network", lambda: k.seq([8, 8, 3], L.RandomFlip(), L.RandomRotation(0.1), L.Rescaling(1 / 255.0),
                                             L.Conv2D(2, 3), L.Flatten(), L.Dense(2)), data=images)
+
+
+def pipelines(k, case):
+    L = k.layers
+    if hasattr(L, "Pipeline"):
+        case("pipeline", lambda: k.one([4, 5, 3], L.Pipeline([L.Rescaling(0.1, 1), L.RandomFlip(), L.CenterCrop(3, 4)])),
+             data=images)
+        case("pipeline_weights", lambda: k.one([4, 5, 3], L.Pipeline([
+            L.Conv2D(4, 2, activation="relu"), L.BatchNormalization(), L.Dropout(0.5), L.Dense(3)])))
+
+
+def equalizations(k, case):
+    clahe = getattr(k.layers, "ContrastLimitedAdaptiveHistogramEqualization", None)
+    if not clahe:
+        return
+    case("clahe", lambda: k.one([16, 24, 3], clahe()), data=images)
+    case("clahe_uneven", lambda: k.one([13, 18, 2], clahe(clip_limit=1.3, tile_grid_size=(3, 4))), data=images)
+    case("clahe_unclipped", lambda: k.one([10, 9, 1], clahe(clip_limit=0, tile_grid_size=(2, 1))), data=images)
+    case("clahe_range", lambda: k.one([8, 9, 3], clahe(value_range=(-1.0, 1.0), tile_grid_size=(2, 2))))
+    case("clahe_channels_first", lambda: k.one([3, 8, 9], clahe(data_format="channels_first", tile_grid_size=(2, 3))), data=images)
 
 
 def categories(k, case):

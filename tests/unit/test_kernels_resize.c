@@ -1,4 +1,5 @@
 /* Resizing: the numbers that TensorFlow computes for small lines, and whole pictures by the separate axes. */
+#include "kernels/contrast.h"
 #include "kernels/resize.h"
 #include "kernels_test.h"
 
@@ -126,12 +127,29 @@ static void test_auto_contrast(void)
     CU_ASSERT(y[1] == 5 && y[3] == 5 && y[5] == 5);
 }
 
+/* One tile: each value becomes its rank, by hand. */
+static void test_clahe(void)
+{
+    static const float x[] = {0, 0.5f, 10, 200.9f};
+    struct clahe clahe = {.height = 2, .width = 2, .channels = 1, .grid = {1, 1}};
+    float y[4], ranks[] = {0, 0, 127.5f, 255};
+    size_t bytes = 0;
+    CU_ASSERT_FATAL(clahe_scratch(&clahe, &bytes) && clahe_fits(&clahe));
+    void *scratch = test_memory(bytes);
+    clahe_run(&clahe, 1, x, y, scratch);
+    CU_ASSERT_EQUAL(memcmp(y, ranks, sizeof(y)), 0);
+    free(scratch);
+    clahe.grid[0] = 5; /* five lines of one pixel where there are two */
+    CU_ASSERT_FALSE(clahe_fits(&clahe));
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
         {"lines", test_lines},
         {"pictures", test_pictures},
         {"auto contrast", test_auto_contrast},
+        {"clahe", test_clahe},
     };
     return kernels_main("resize", tests, KD_COUNT(tests));
 }
