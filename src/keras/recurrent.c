@@ -211,23 +211,34 @@ static int parse_stacked(struct keras_layer *layer, struct err *err)
         const struct keras_layer *child = keras_declare_child(layer, entry);
         if (!child)
             return KD_EFORMAT;
-        if (!is_cell(child))
-            return keras_config_fail(
-                layer, "a cell of class %s is not served (only SimpleRNNCell, LSTMCell, GRUCell)",
-                child->class_name);
     }
     return 0;
 }
 
-static int add_step(struct keras_layer *layer, struct recurrent *params, const struct keras_layer *cell)
+/* The wrappers of tf.nn around cells: the cell within, and how many of them add the input to the output. */
+static const struct keras_layer *unwrap_cell(const struct keras_layer *cell, int *ret_residuals)
 {
+    *ret_residuals = 0;
+    while ((cell->class == &keras_class_residual_cell || cell->class == &keras_class_device_cell) &&
+           cell->n_children == 1) {
+        *ret_residuals += cell->class == &keras_class_residual_cell;
+        cell = cell->children[0];
+    }
+    return cell;
+}
+
+static int add_step(struct keras_layer *layer, struct recurrent *params, const struct keras_layer *wrapped)
+{
+    int residuals;
+    const struct keras_layer *cell = unwrap_cell(wrapped, &residuals);
     if (!is_cell(cell))
         return keras_config_fail(layer,
                                  "a cell of class %s is not served (only SimpleRNNCell, LSTMCell, GRUCell)",
                                  cell->class_name);
     if (params->n_steps == RECURRENT_MAX_CELLS)
         return keras_config_fail(layer, "more than %d cells", RECURRENT_MAX_CELLS);
-    params->steps[params->n_steps++] = (struct recurrent_step){.cell = cell->params, .owner = cell};
+    params->steps[params->n_steps++] =
+        (struct recurrent_step){.cell = cell->params, .owner = cell, .residuals = residuals};
     layer->training_matters = layer->training_matters || cell->training_matters;
     return 0;
 }
@@ -371,6 +382,23 @@ static size_t all_states(const struct recurrent *params)
     return n;
 }
 
+/* The cell's output and what went into the cell, step by step. */
+static engine_value add_input(struct keras_call *call, const struct engine_rnn *rnn, int residuals, engine_value y)
+{
+    struct engine_graph *graph = call->graph;
+    engine_value x = rnn->x;
+    if (rnn->mask != ENGINE_NONE)
+        return engine_graph_fail(graph, KD_EUNSUPPORTED, "a ResidualWrapper's cell with a mask is not served");
+    if (!rnn->return_sequences)
+        x = engine_slice(graph, x, 1, rnn->go_backwards ? 0 : -1, rnn->go_backwards ? 1 : ENGINE_SLICE_NONE, 1);
+    else if (rnn->go_backwards)
+        x = engine_slice(graph, x, 1, ENGINE_SLICE_NONE, ENGINE_SLICE_NONE, -1);
+    x = rnn->return_sequences ? x : engine_squeeze(graph, x, (const int[]){1}, 1);
+    for (int i = 0; i < residuals; i++)
+        y = engine_binary(graph, BINARY_ADD, y, x);
+    return y;
+}
+
 /* Runs the cells one above the other; last[] takes the final states. Returns the output of the top cell. */
 static engine_value run_steps(const struct recurrent *params, struct keras_call *call, engine_value x,
                               engine_value mask, const engine_value *initial, engine_value *last)
@@ -391,7 +419,7 @@ static engine_value run_steps(const struct recurrent *params, struct keras_call 
         engine_value ret[3] = {ENGINE_NONE, ENGINE_NONE, ENGINE_NONE};
         run_step(call, &params->steps[i], &rnn, ret);
         memcpy(last + offset, ret + 1, n_states * sizeof(*last));
-        x = ret[0];
+        x = params->steps[i].residuals ? add_input(call, &rnn, params->steps[i].residuals, ret[0]) : ret[0];
         if (rnn.go_backwards && mask != ENGINE_NONE)
             mask = engine_slice(call->graph, mask, 1, ENGINE_SLICE_NONE, ENGINE_SLICE_NONE, -1);
     }
@@ -455,6 +483,24 @@ static int lower_stacked(const struct keras_layer *layer, struct keras_call *cal
     (void)layer;
     (void)call;
     return err_set(err, KD_EUNSUPPORTED, "StackedRNNCells is served inside an RNN layer only");
+}
+
+/* ---- wrappers of cells ---- */
+
+static int parse_wrapped_cell(struct keras_layer *layer, struct err *err)
+{
+    keras_config_ignore(layer, (const char *const[]){"device", NULL});
+    if (keras_config_has(layer, "residual_fn"))
+        return keras_config_fail(layer, "config key 'residual_fn': a function of the user's own is not served");
+    if (!keras_declare_child(layer, keras_config_json(layer, "cell")))
+        return keras_config_fail(layer, "cell is missing");
+    return 0;
+}
+
+static int lower_wrapped_cell(const struct keras_layer *layer, struct keras_call *call, struct err *err)
+{
+    (void)call;
+    return err_set(err, KD_EUNSUPPORTED, "%s is served inside an RNN layer only", layer->class_name);
 }
 
 /* ---- rows ---- */
@@ -565,4 +611,24 @@ const struct keras_class keras_class_stacked_rnn_cells = {
     .mask = KERAS_MASK_CUSTOM,
     .parse = parse_stacked,
     .lower = lower_stacked,
+};
+
+const struct keras_class keras_class_residual_cell = {
+    .names = (const char *const[]){"ResidualWrapper", "RNNCellResidualWrapper", NULL},
+    .family = "Recurrent",
+    .doc = "around a cell inside RNN; not with a mask, not with a function of its own",
+    .support = KERAS_SERVED,
+    .mask = KERAS_MASK_CUSTOM,
+    .parse = parse_wrapped_cell,
+    .lower = lower_wrapped_cell,
+};
+
+const struct keras_class keras_class_device_cell = {
+    .names = (const char *const[]){"DeviceWrapper", "RNNCellDeviceWrapper", NULL},
+    .family = "Recurrent",
+    .doc = "around a cell inside RNN: the cell",
+    .support = KERAS_SERVED,
+    .mask = KERAS_MASK_CUSTOM,
+    .parse = parse_wrapped_cell,
+    .lower = lower_wrapped_cell,
 };

@@ -8,7 +8,8 @@
 
 extern const struct keras_class keras_class_simple_rnn, keras_class_lstm, keras_class_gru, keras_class_rnn,
     keras_class_cudnn_lstm, keras_class_cudnn_gru, keras_class_simple_rnn_cell, keras_class_lstm_cell,
-    keras_class_gru_cell, keras_class_stacked_rnn_cells, keras_class_conv_lstm;
+    keras_class_gru_cell, keras_class_stacked_rnn_cells, keras_class_conv_lstm, keras_class_residual_cell,
+    keras_class_device_cell;
 
 /* The keys that every recurrent layer has; params of all of them (ConvLSTM too) begin with a pointer to it.
  */
@@ -29,6 +30,7 @@ struct recurrent_cell {
 struct recurrent_step {
     const struct recurrent_cell *cell;
     const struct keras_layer *owner;
+    int residuals; /* how many times the step's input is added to its output */
 };
 
 /* Reads the common keys; warns about stateful. NULL with the sticky error set when out of memory. */

@@ -25,7 +25,7 @@ REFUSED_ROW(refused_features, "feature columns are user code", "DenseFeatures", 
             "FeatureSpace", "LinearFeatures")
 REFUSED_ROW(refused_methods, "methods and properties of TensorFlow classes act on ragged or sparse tensors",
             "ClassMethod", "InstanceMethod", "InstanceProperty")
-REFUSED_ROW(refused_cells, "a wrapped or experimental cell that is not implemented", "DeviceWrapper",
-            "DropoutWrapper", "ResidualWrapper", "PeepholeLSTMCell", "MinimalRNNCell")
-REFUSED_ROW(refused_weight_normalization, "how its weights are laid out is not known", "WeightNormalization")
+REFUSED_ROW(refused_cells, "it drops values at random at inference too", "DropoutWrapper",
+            "RNNCellDropoutWrapper")
+REFUSED_ROW(refused_weight_normalization, "a layer of tensorflow_addons, user code for Keras", "WeightNormalization")
 REFUSED_ROW(refused_graph, "models of Keras 0.x are not served", "Graph")

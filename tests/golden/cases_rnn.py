@@ -1,5 +1,6 @@
 """Recurrent layers, their wrappers, and masks through the graph."""
 import numpy as np
+import tensorflow as tf
 
 from cases_core import ints
 
@@ -83,10 +84,23 @@ def cells(k, case):
         case("rnn_%s_cell" % name, lambda c=cell: k.one([5, 3], L.RNN(c(4))))
         case("rnn_%s_cell_sequences" % name, lambda c=cell: k.one([5, 3], L.RNN(c(4), return_sequences=True, go_backwards=True)))
         case("rnn_stacked_" + name, lambda c=cell: k.one([5, 3], L.RNN([c(4), c(2), c(3)], return_sequences=True)))
+    wrapped_cells(k, case)
     case("rnn_stacked_mixed", lambda: k.one([5, 3], L.RNN(L.StackedRNNCells([L.LSTMCell(4), L.GRUCell(3)]))))
     case("rnn_stacked_state", lambda: k.net([5, 3], lambda x: flat(L.RNN(
         [L.LSTMCell(4), L.LSTMCell(2)], return_state=True)(x))))
     case("rnn_gru_cell_reset_before", lambda: k.one([5, 3], L.RNN(L.GRUCell(4, reset_after=False))))
+
+
+def wrapped_cells(k, case):
+    """The wrappers of tf.nn, which are layers of tf.keras."""
+    if k.family != "TF" or k.tf_version < (2, 1):
+        return
+    L, nn = k.layers, tf.nn
+    residual, device = nn.RNNCellResidualWrapper, nn.RNNCellDeviceWrapper
+    case("rnn_residual_cell", lambda: k.one([5, 3], L.RNN(residual(L.LSTMCell(3)))))
+    case("rnn_residual_backwards", lambda: k.one([5, 3], L.RNN(residual(L.GRUCell(3)), go_backwards=True)))
+    case("rnn_residual_sequences", lambda: k.one([5, 3], L.RNN(
+        [residual(residual(L.LSTMCell(3))), device(residual(L.GRUCell(3)), "/cpu:0")], return_sequences=True, go_backwards=True)))
 
 
 def flat(outputs):
