@@ -62,6 +62,10 @@ static const struct keras_class *find_class(struct keras_layer *layer, const cJS
     }
     if (class)
         return class;
+    if (looks_like_operation(build, layer->config)) {
+        keras_config_fail(layer, "an operation of Keras 3 that is not served");
+        return &unknown_class;
+    }
     keras_config_fail(
         layer,
         "a custom class: its code is not in the file. If it is one expression, or a built-in class by "

@@ -81,7 +81,7 @@ libkerasd_a_SOURCES += \
 	src/keras/ops_image.c \
 	src/keras/ops_index.c \
 	src/keras/ops_json.c \
-	src/keras/ops_keras3.c \
+	src/keras/ops_keras3.c src/keras/ops_numpy.c src/keras/ops_order.c \
 	src/keras/ops_math.c src/keras/ops_math.h \
 	src/keras/ops_nn.c \
 	src/keras/ops_nodedef.c \

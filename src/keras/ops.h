@@ -79,6 +79,8 @@ engine_value ops_constant(const struct keras_layer *layer, struct keras_call *ca
                           const struct keras_arg *arg, enum dtype dtype);
 /* The dtype of the constant that DTYPE_INVALID would give. */
 enum dtype ops_natural_dtype(const struct keras_arg *arg);
+/* The dtype that an OBJECT holding an array was written with, DTYPE_INVALID if it is none. */
+enum dtype ops_wrapped_dtype(const struct keras_arg *arg);
 /* A JSON value as an argument, allocated in the arena; bounded depth. */
 int ops_arg_of_json(struct arena *arena, const cJSON *json, struct keras_arg *ret, struct err *err);
 

@@ -57,9 +57,9 @@ bool ops_absent(struct ops_call *op, int i)
 
 /* {"class_name": "__numpy__" or "__tensor__", "config": {"value": [...], "dtype": "float32"}}: the dtype
  * inside. */
-static enum dtype wrapped_dtype(const cJSON *json)
+enum dtype ops_wrapped_dtype(const struct keras_arg *arg)
 {
-    const char *name = keras_json_string(keras_json_get(json, "config"), "dtype");
+    const char *name = keras_json_string(keras_json_get(arg->json, "config"), "dtype");
     return name ? dtype_from_name(name) : DTYPE_INVALID;
 }
 
@@ -200,7 +200,7 @@ engine_value ops_constant(const struct keras_layer *layer, struct keras_call *ca
     if (arg->kind == KERAS_ARG_OBJECT) {
         const cJSON *value = keras_json_unwrap(arg->json);
         if (dtype == DTYPE_INVALID)
-            dtype = wrapped_dtype(arg->json);
+            dtype = ops_wrapped_dtype(arg);
         if (value == arg->json || ops_arg_of_json(layer->arena, value, &plain, &err))
             return engine_graph_fail(call->graph, KD_EUNSUPPORTED,
                                      "an argument is an object that is no constant");

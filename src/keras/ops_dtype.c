@@ -73,6 +73,8 @@ static bool is_number(const struct keras_arg *arg)
 
 static enum dtype dtype_of(struct ops_call *op, const struct keras_arg *arg)
 {
+    if (arg->kind == KERAS_ARG_OBJECT)
+        return ops_wrapped_dtype(arg);
     return is_tensor(arg) ? engine_dtype(op->graph, arg->tensor.value) : ops_natural_dtype(arg);
 }
 

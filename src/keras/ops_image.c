@@ -260,6 +260,8 @@ engine_value ops_grayscale(struct ops_call *op)
         return ENGINE_NONE;
     bool first = channels_first(op, 1);
     x = first ? keras_to_channels_last(op->call, x) : x;
+    if (engine_dim(op->graph, x, -1) == 1 && op->dialect == OPS_KERAS3)
+        return ops_tensor(op, 0, DTYPE_INVALID);
     if (engine_dim(op->graph, x, -1) != 3)
         return ops_fail(op, "three channels are needed");
     struct shape shape = shape_of(2, (int64_t)3, (int64_t)1);

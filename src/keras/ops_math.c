@@ -40,6 +40,8 @@ engine_value ops_unary(struct ops_call *op)
     engine_value x = ops_tensor(op, 0, DTYPE_INVALID);
     if (x == ENGINE_NONE)
         return ENGINE_NONE;
+    if (kind == UNARY_ABS && engine_dtype(op->graph, x) == DTYPE_BOOL)
+        return x;
     if (dtype_is_float(engine_dtype(op->graph, x)) || keeps_ints(kind))
         return apply(op, kind, x);
     /* NumPy's round leaves integers alone; relu too keeps them. */
@@ -47,7 +49,14 @@ engine_value ops_unary(struct ops_call *op)
         return x;
     if (kind == UNARY_RELU)
         return binary_with(op, BINARY_MAXIMUM, x, 0);
+    if (kind == UNARY_RELU6)
+        return binary_with(op, BINARY_MINIMUM, binary_with(op, BINARY_MAXIMUM, x, 0), 6);
     return apply(op, kind, ops_to_float(op->graph, x));
+}
+
+engine_value ops_float_unary(struct ops_call *op)
+{
+    return apply(op, (enum unary_kind)op->row->variant, ops_tensor_float(op, 0));
 }
 
 engine_value ops_identity(struct ops_call *op)
@@ -351,7 +360,7 @@ engine_value ops_hypot(struct ops_call *op)
     return apply(op, UNARY_SQRT, binary(op, BINARY_ADD, x, y));
 }
 
-/* |x - y| <= atol + rtol |y| */
+/* |x - y| <= atol + rtol |y|; NaN is close to itself where asked for */
 engine_value ops_isclose(struct ops_call *op)
 {
     engine_value x, y;
@@ -362,7 +371,11 @@ engine_value ops_isclose(struct ops_call *op)
     engine_value difference = apply(op, UNARY_ABS, binary(op, BINARY_SUBTRACT, x, y));
     engine_value bound = binary_with(op, BINARY_MULTIPLY, apply(op, UNARY_ABS, y), ops_number(op, 2, 1e-5));
     bound = binary_with(op, BINARY_ADD, bound, ops_number(op, 3, 1e-8));
-    return binary(op, BINARY_LESS_EQUAL, difference, bound);
+    engine_value close = binary(op, BINARY_LESS_EQUAL, difference, bound);
+    if (!ops_bool(op, 4, false))
+        return close;
+    engine_value both = binary(op, BINARY_LOGICAL_AND, apply(op, UNARY_IS_NAN, x), apply(op, UNARY_IS_NAN, y));
+    return binary(op, BINARY_LOGICAL_OR, close, both);
 }
 
 static engine_value replace(struct ops_call *op, engine_value condition, double number, engine_value x)

@@ -9,6 +9,7 @@ typedef engine_value ops_lower_fn(struct ops_call *op);
 
 /* ---- element-wise (ops_math.c); variant: the kind ---- */
 ops_lower_fn ops_unary;        /* x; integers become floats where the function needs them */
+ops_lower_fn ops_float_unary;  /* x; integers become floats */
 ops_lower_fn ops_identity;     /* x */
 ops_lower_fn ops_binary;       /* x, y */
 ops_lower_fn ops_divide;       /* x, y; always a float */
@@ -40,12 +41,12 @@ ops_lower_fn ops_xlogy;        /* x, y; variant: 1 for xdivy */
 ops_lower_fn ops_scale;        /* x; variant: index of a factor: deg2rad, rad2deg */
 ops_lower_fn ops_root;         /* x; cbrt */
 ops_lower_fn ops_hypot;        /* x, y */
-ops_lower_fn ops_isclose;      /* x, y, rtol, atol */
+ops_lower_fn ops_isclose;      /* x, y, rtol, atol, equal_nan */
 ops_lower_fn ops_nan_to_num;   /* x, nan, posinf, neginf */
 ops_lower_fn ops_sign_infinite; /* x; variant: +1 or -1 */
 
 /* ---- reductions (ops_reduce.c) ---- */
-ops_lower_fn ops_reduce;       /* x, axis, keepdims; variant: reduce kind */
+ops_lower_fn ops_reduce;       /* x, axis, keepdims, start value or (prod) dtype; variant: reduce kind */
 ops_lower_fn ops_variance;     /* x, axis, keepdims; variant: 1 for the standard deviation */
 ops_lower_fn ops_arg_reduce;   /* x, axis, output dtype, keepdims; variant: reduce kind */
 ops_lower_fn ops_arg_reduce_last; /* the same, along the last axis by default */
@@ -54,12 +55,11 @@ ops_lower_fn ops_norm;         /* x, ord, axis, keepdims */
 ops_lower_fn ops_l2_normalize; /* x, axis, epsilon */
 ops_lower_fn ops_normalize;    /* x, axis, order, epsilon (Keras 3) */
 ops_lower_fn ops_moments;      /* x, axes, shift, keepdims */
-ops_lower_fn ops_cumulate;     /* x, axis, exclusive, reverse; variant: 1 for the product */
+ops_lower_fn ops_cumulate;     /* x, axis, exclusive, reverse, dtype; variant: 1 for the product */
 ops_lower_fn ops_average;      /* x, axis, weights */
 ops_lower_fn ops_top_k;        /* x, k */
 ops_lower_fn ops_sort;         /* x, axis, direction; variant: 1 for the indices */
 ops_lower_fn ops_standardize;  /* x: image.per_image_standardization */
-ops_lower_fn ops_median;       /* x, axis, keepdims */
 ops_lower_fn ops_half_square_sum; /* x */
 ops_lower_fn ops_spread;       /* x, axis, keepdims: max - min */
 
@@ -80,6 +80,7 @@ ops_lower_fn ops_unstack;      /* x, num, axis */
 ops_lower_fn ops_split;        /* x, number or sizes, axis */
 ops_lower_fn ops_split_node;   /* axis, x, number */
 ops_lower_fn ops_split_at;     /* x, number or indices, axis (NumPy) */
+ops_lower_fn ops_split_nearly; /* x, number or indices, axis */
 ops_lower_fn ops_tile;         /* x, multiples */
 ops_lower_fn ops_repeat;       /* x, repeats, axis */
 ops_lower_fn ops_pad;          /* x, paddings, mode, constant */
@@ -140,11 +141,30 @@ ops_lower_fn ops_ldexp;        /* x, y */
 ops_lower_fn ops_logaddexp2;   /* x, y */
 ops_lower_fn ops_extremum_no_nan; /* x, y; variant: BINARY_MAXIMUM or BINARY_MINIMUM */
 ops_lower_fn ops_reduce_no_nan; /* x, axis, keepdims; variant: reduce kind */
-ops_lower_fn ops_quantile;     /* x, q, axis, method, keepdims; variant: 1 for percentiles */
 ops_lower_fn ops_multi_hot;    /* x, num_classes, axis, dtype, sparse */
 ops_lower_fn
     ops_sides; /* images, top, left, bottom, right, height, width, data_format; variant: 1 pads, 0 cuts */
 ops_lower_fn ops_attention;    /* query, key, value, bias, mask, scale, is_causal, flash, soft cap */
+
+/* ---- order (ops_order.c) ---- */
+ops_lower_fn ops_median;       /* x, axis, keepdims */
+ops_lower_fn ops_quantile;     /* x, q, axis, method, keepdims; variant: 1 for percentiles */
+
+/* ---- NumPy's rarer ones in Keras 3 (ops_numpy.c) ---- */
+ops_lower_fn ops_allclose;     /* x, y, rtol, atol, equal_nan */
+ops_lower_fn ops_angle;        /* x */
+ops_lower_fn ops_isreal;       /* x */
+ops_lower_fn ops_is_in;        /* x, elements, -, invert */
+ops_lower_fn ops_shift;        /* x, y; variant: 1 left, -1 right */
+ops_lower_fn ops_nan_variance; /* x, axis, keepdims; variant: 1 for the standard deviation */
+ops_lower_fn ops_nan_cumulate; /* as ops_cumulate */
+ops_lower_fn ops_nan_arg_reduce; /* as ops_arg_reduce */
+ops_lower_fn ops_dstack;       /* list */
+ops_lower_fn ops_extract_sequences; /* x, length, stride */
+ops_lower_fn ops_trapezoid;    /* y, x, dx, axis */
+ops_lower_fn ops_distances;    /* x, y */
+ops_lower_fn ops_binary_crossentropy; /* target, x, from_logits */
+ops_lower_fn ops_categorical_crossentropy; /* target, x, from_logits, axis */
 
 /* ---- neural networks and pictures (ops_nn.c, ops_image.c) ---- */
 ops_lower_fn ops_pool;         /* x, size, strides, padding, data_format, mode; variant: pool kind */

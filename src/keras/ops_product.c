@@ -15,9 +15,14 @@
 #define MAX_OPERANDS (OPS_MAX_PARAMS - 1)
 #define MAX_EQUATION 128
 
+/* Products are those of floats; integers are exact in them up to 2^24. */
 static engine_value einsum(struct ops_call *op, const char *equation, engine_value x, engine_value y)
 {
-    return engine_einsum(op->graph, equation, x, y);
+    enum dtype dtype = x == ENGINE_NONE ? DTYPE_INVALID : engine_dtype(op->graph, x);
+    bool is_float = x == ENGINE_NONE || dtype_is_float(dtype);
+    y = y == ENGINE_NONE ? y : ops_to_float(op->graph, y);
+    engine_value z = engine_einsum(op->graph, equation, ops_to_float(op->graph, x), y);
+    return is_float ? z : engine_cast(op->graph, z, dtype);
 }
 
 /* ---- matmul ---- */
@@ -34,7 +39,10 @@ engine_value ops_matmul(struct ops_call *op)
                      engine_rank(op->graph, x) >= 2;
     if (is_kernel)
         return engine_dense(op->graph, x, y, ENGINE_NONE);
-    return engine_matmul(op->graph, x, y, transpose_x, transpose_y);
+    enum dtype dtype = engine_dtype(op->graph, x);
+    x = ops_to_float(op->graph, x);
+    y = ops_to_float(op->graph, y);
+    return engine_cast(op->graph, engine_matmul(op->graph, x, y, transpose_x, transpose_y), dtype);
 }
 
 engine_value ops_matvec(struct ops_call *op)

@@ -112,6 +112,8 @@ engine_value ops_reduce_no_nan(struct ops_call *op)
     engine_value x = ops_tensor_float(op, 0);
     if (x == ENGINE_NONE)
         return ENGINE_NONE;
+    if (kind != REDUCE_MEAN && dtype_is_int(engine_dtype(op->graph, ops_tensor(op, 0, DTYPE_INVALID))))
+        return ops_reduce(op);
     int n = ops_axes(op, 1, engine_rank(op->graph, x), axes);
     bool keepdims = ops_bool(op, 2, false);
     engine_value is_nan = unary(op, UNARY_IS_NAN, x);
@@ -124,29 +126,6 @@ engine_value ops_reduce_no_nan(struct ops_call *op)
         engine_cast(op->graph, unary(op, UNARY_LOGICAL_NOT, is_nan), engine_dtype(op->graph, x));
     engine_value count = engine_reduce(op->graph, REDUCE_SUM, counted, n ? axes : NULL, n, keepdims);
     return binary(op, BINARY_DIVIDE, y, count);
-}
-
-/* Linear between the two neighbours in the sorted axis; q is one constant, in hundredths for percentiles. */
-engine_value ops_quantile(struct ops_call *op)
-{
-    engine_value x = ops_tensor_float(op, 0);
-    if (x == ENGINE_NONE)
-        return ENGINE_NONE;
-    double q = ops_number(op, 1, 0.5) / (op->row->variant ? 100 : 1);
-    if (!op->arg[2] || !str_equal(ops_text(op, 3, "linear"), "linear"))
-        return ops_fail(op, "only method \"linear\" along one axis is served");
-    int axis = ops_axis(op, 2, engine_rank(op->graph, x), -1);
-    int64_t n = engine_dim(op->graph, x, axis);
-    if (n < 1 || !(q >= 0 && q <= 1))
-        return ops_fail(op, "the size of the axis must be known and q within its range");
-    double at = q * (double)(n - 1);
-    int64_t low = (int64_t)at, high = low + 1 < n ? low + 1 : low;
-    engine_value sorted = engine_sort(op->graph, x, axis, false, false);
-    engine_value a = engine_slice(op->graph, sorted, axis, low, low + 1, 1);
-    engine_value b = engine_slice(op->graph, sorted, axis, high, high + 1, 1);
-    engine_value part = binary_with(op, BINARY_MULTIPLY, binary(op, BINARY_SUBTRACT, b, a), at - (double)low);
-    engine_value y = binary(op, BINARY_ADD, a, part);
-    return ops_bool(op, 4, false) ? y : engine_squeeze(op->graph, y, &axis, 1);
 }
 
 /* Rows of the ids over axis 1 (axis 0 of a vector), any of them on. */

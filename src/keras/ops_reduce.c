@@ -62,9 +62,6 @@ engine_value ops_reduce(struct ops_call *op)
     if (x == ENGINE_NONE)
         return ENGINE_NONE;
     struct axes axes = axes_of(op, 1, x);
-    /* max and min: a start value. */
-    if ((kind == REDUCE_MAX || kind == REDUCE_MIN) && !ops_absent(op, 3))
-        return ENGINE_NONE;
     /* An empty list of axes reduces nothing, unlike None. */
     if (op->arg[1] && axes.n == 0)
         return x;
@@ -72,13 +69,17 @@ engine_value ops_reduce(struct ops_call *op)
     bool truncate = false;
     if (kind == REDUCE_ANY || kind == REDUCE_ALL)
         x = engine_cast(op->graph, x, DTYPE_BOOL);
-    else if ((kind == REDUCE_SUM || kind == REDUCE_PROD) && op->dialect == OPS_KERAS3)
+    /* prod(dtype=...): on TensorFlow, Keras 3 then leaves the type as it is. */
+    else if ((kind == REDUCE_SUM || (kind == REDUCE_PROD && !op->arg[3])) && op->dialect == OPS_KERAS3)
         x = engine_cast(op->graph, x, widened(dtype));
     else if (kind == REDUCE_MEAN || kind == REDUCE_LOGSUMEXP) {
         truncate = op->dialect != OPS_KERAS3 && dtype_is_int(dtype);
         x = ops_to_float(op->graph, x);
     }
     engine_value y = reduce(op, kind, x, &axes, ops_bool(op, 2, false));
+    if ((kind == REDUCE_MAX || kind == REDUCE_MIN) && op->arg[3])
+        y = binary(op, kind == REDUCE_MAX ? BINARY_MAXIMUM : BINARY_MINIMUM, y,
+                   engine_cast(op->graph, ops_tensor(op, 3, dtype), dtype));
     return truncate ? engine_cast(op->graph, y, dtype) : y;
 }
 
@@ -102,6 +103,8 @@ engine_value ops_variance(struct ops_call *op)
 static engine_value arg_reduce(struct ops_call *op, engine_value x, int axis, enum dtype dtype)
 {
     enum reduce_kind kind = (enum reduce_kind)op->row->variant;
+    if (engine_dtype(op->graph, x) == DTYPE_BOOL)
+        x = engine_cast(op->graph, x, DTYPE_INT32);
     engine_value y = engine_reduce(op->graph, kind, x, &axis, 1, ops_bool(op, 3, false));
     return engine_cast(op->graph, y, ops_dtype(op, 2, dtype));
 }
@@ -288,8 +291,12 @@ engine_value ops_cumulate(struct ops_call *op)
     if (x == ENGINE_NONE)
         return ENGINE_NONE;
     bool keras3 = op->dialect == OPS_KERAS3;
-    if (keras3)
-        x = engine_cast(op->graph, x, widened(engine_dtype(op->graph, x)));
+    if (keras3) {
+        x = engine_cast(op->graph, x, ops_dtype(op, 4, engine_dtype(op->graph, x)));
+        x = op->arg[4] && engine_dtype(op->graph, x) != DTYPE_BOOL
+                ? x
+                : engine_cast(op->graph, x, widened(engine_dtype(op->graph, x)));
+    }
     if (keras3 && !op->arg[1])
         x = engine_reshape(op->graph, x, (const int64_t[]){ENGINE_INFER}, 1);
     int axis = ops_axis(op, 1, engine_rank(op->graph, x), 0);
@@ -312,25 +319,4 @@ engine_value ops_sort(struct ops_call *op)
     bool descending = str_equal(ops_text(op, 2, "ASCENDING"), "DESCENDING");
     int axis = ops_axis(op, 1, engine_rank(op->graph, x), -1);
     return engine_sort(op->graph, x, axis, descending, op->row->variant);
-}
-
-/* The middle of the sorted axis, or the mean of the two in the middle. */
-engine_value ops_median(struct ops_call *op)
-{
-    engine_value x = ops_tensor_float(op, 0);
-    if (x == ENGINE_NONE)
-        return ENGINE_NONE;
-    if (!op->arg[1])
-        return ops_fail(op, "without an axis it is not served");
-    int axis = ops_axis(op, 1, engine_rank(op->graph, x), -1);
-    int64_t n = engine_dim(op->graph, x, axis);
-    if (n < 1)
-        return ops_fail(op, "the size of the axis must be known");
-    engine_value sorted = engine_sort(op->graph, x, axis, false, false);
-    engine_value low = engine_slice(op->graph, sorted, axis, (n - 1) / 2, (n - 1) / 2 + 1, 1);
-    engine_value high = engine_slice(op->graph, sorted, axis, n / 2, n / 2 + 1, 1);
-    engine_value y = binary(
-        op, BINARY_ADD, low,
-        binary(op, BINARY_MULTIPLY, binary(op, BINARY_SUBTRACT, high, low), keras_scalar(op->call, x, 0.5)));
-    return ops_bool(op, 2, false) ? y : engine_squeeze(op->graph, y, &axis, 1);
 }

@@ -303,6 +303,23 @@ engine_value ops_split_at(struct ops_call *op)
     return n < 0 ? ENGINE_NONE : cut(op, x, axis, at, n + 1);
 }
 
+/* Into parts of nearly equal sizes, the first ones longer by one (array_split). */
+engine_value ops_split_nearly(struct ops_call *op)
+{
+    engine_value x;
+    int rank;
+    int64_t at[KERAS_MAX_OUTPUTS];
+    if (!operand(op, &x, &rank))
+        return ENGINE_NONE;
+    int axis = ops_axis(op, 2, rank, 0);
+    int64_t size = engine_dim(op->graph, x, axis), n = is_list(op, 1) ? 0 : ops_int(op, 1, 0);
+    if (n < 1 || n > KERAS_MAX_OUTPUTS || size < n)
+        return ops_split_at(op);
+    for (int64_t i = 0, end = 0; i + 1 < n; i++)
+        at[i] = end += size / n + (i < size % n);
+    return cut(op, x, axis, at, n);
+}
+
 /* ---- repeating ---- */
 
 /* For counts that are tensors: each such axis gets an axis of its own in front, which is broadcast to the
@@ -434,6 +451,20 @@ engine_value ops_flip_axis(struct ops_call *op)
     return flip(op, ops_tensor(op, 0, DTYPE_INVALID), op->row->variant);
 }
 
+/* Without an axis: all elements in one row. */
+static engine_value roll_all(struct ops_call *op, engine_value x, int rank, int64_t shift)
+{
+    int64_t spec[SHAPE_MAX_RANK];
+    engine_value row = engine_reshape(op->graph, x, (const int64_t[]){ENGINE_INFER}, 1);
+    row = engine_roll(op->graph, row, 0, shift);
+    for (int i = 0; i < rank; i++) {
+        int64_t size = engine_dim(op->graph, x, i);
+        spec[i] = size == SHAPE_UNKNOWN ? ENGINE_SAME_DIM(i) : size;
+    }
+    row = engine_reshape_to(op->graph, row, engine_shape_of(op->graph, x));
+    return engine_reshape(op->graph, row, spec, rank);
+}
+
 engine_value ops_roll(struct ops_call *op)
 {
     engine_value x;
@@ -442,6 +473,8 @@ engine_value ops_roll(struct ops_call *op)
     if (!operand(op, &x, &rank))
         return ENGINE_NONE;
     int n_shifts = ops_ints(op, 1, shifts, SHAPE_MAX_RANK), n = ops_axes(op, 2, rank, axes);
+    if (!op->arg[2] && n_shifts == 1)
+        return roll_all(op, x, rank, shifts[0]);
     if (n == 0 || (n_shifts != n && n_shifts != 1))
         return ops_fail(op, "as many shifts as axes are needed");
     for (int i = 0; i < n; i++)
@@ -521,22 +554,33 @@ engine_value ops_band(struct ops_call *op)
     return upper ? engine_band_part(op->graph, x, -k, -1) : engine_band_part(op->graph, x, -1, k);
 }
 
-/* The main diagonal of the last two axes: x times the identity, summed over the last axis. */
+/* Diagonal `offset` of two axes: they go last and become one, of which every (columns + 1)-th element is
+ * taken. */
 engine_value ops_diagonal(struct ops_call *op)
 {
     engine_value x;
-    int rank;
+    int rank, axes[SHAPE_MAX_RANK], n = 0;
+    int64_t spec[SHAPE_MAX_RANK];
     if (!operand(op, &x, &rank))
         return ENGINE_NONE;
-    bool trace = op->row->variant;
     int a = ops_axis(op, 2, rank, op->dialect == OPS_KERAS3 ? 0 : -2);
     int b = ops_axis(op, 3, rank, op->dialect == OPS_KERAS3 ? 1 : -1);
-    if (rank < 2 || ops_int(op, 1, 0) != 0 || engine_dim(op->graph, x, a) != engine_dim(op->graph, x, b) ||
-        engine_dim(op->graph, x, a) < 1)
-        return ops_fail(op, "only the main diagonal of square axes is served");
-    if (a != rank - 2 || b != rank - 1)
-        return ops_fail(op, "only the last two axes are served");
-    engine_value last = engine_band_part(op->graph, x, 0, 0);
-    return engine_reduce(op->graph, REDUCE_SUM, last, trace ? (int[]){rank - 2, rank - 1} : (int[]){rank - 1},
-                         trace ? 2 : 1, false);
+    int64_t rows = engine_dim(op->graph, x, a), columns = engine_dim(op->graph, x, b);
+    int64_t offset = ops_int(op, 1, 0), length = offset < 0 ? rows + offset : columns - offset;
+    length = offset < 0 ? (length < columns ? length : columns) : (length < rows ? length : rows);
+    if (rank < 2 || a == b || rows < 1 || columns < 1 || rows > INT32_MAX || columns > INT32_MAX || length < 1)
+        return ops_fail(op, "only diagonals of two axes of known sizes are served");
+    for (int i = 0; i < rank; i++)
+        if (i != a && i != b)
+            axes[n++] = i;
+    axes[n] = a;
+    axes[n + 1] = b;
+    x = engine_transpose(op->graph, x, axes);
+    for (int i = 0; i < n; i++)
+        spec[i] = ENGINE_SAME_DIM(i);
+    spec[n] = rows * columns;
+    x = engine_reshape(op->graph, x, spec, n + 1);
+    int64_t start = offset < 0 ? -offset * columns : offset;
+    x = engine_slice(op->graph, x, n, start, start + (length - 1) * (columns + 1) + 1, columns + 1);
+    return op->row->variant ? engine_reduce(op->graph, REDUCE_SUM, x, &n, 1, false) : x;
 }
