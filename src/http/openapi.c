@@ -138,19 +138,28 @@ static void put_infer_input(struct buf *buf, const struct keras_signature_tensor
         elements *= size;
         buf_printf(buf, "%s%" PRId64, i ? "," : "", size);
     }
-    buf_printf(buf, "]},\"data\":{\"type\":\"array\",\"minItems\":%" PRId64 ",\"maxItems\":%" PRId64 ",\"items\":", elements,
-               elements);
+    buf_puts(buf, "]},\"data\":");
+    if (elements == 1) { /* then a value without a list is taken, too */
+        buf_puts(buf, "{\"anyOf\":[");
+        put_element(buf, tensor->dtype);
+        buf_putc(buf, ',');
+    }
+    buf_printf(buf, "{\"type\":\"array\",\"minItems\":%" PRId64 ",\"maxItems\":%" PRId64 ",\"items\":", elements, elements);
     put_element(buf, tensor->dtype);
-    buf_puts(buf, "}}}");
+    buf_puts(buf, elements == 1 ? "}]}}}" : "}}}");
 }
+
+#define UINT64 "{\"type\":\"integer\",\"minimum\":0,\"maximum\":18446744073709551615}"
 
 static void put_infer_body(struct buf *buf, const struct model *model)
 {
     size_t n_outputs, n = keras_model_n_inputs(model->keras);
     const struct keras_signature_tensor *outputs = registry_version_outputs(model->version, &n_outputs);
-    buf_puts(buf, "{\"type\":\"object\",\"required\":[\"inputs\"],\"properties\":{\"id\":{\"type\":\"string\",\"maxLength\":"
-                  "100},\"parameters\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"priority\":{"
-                  "\"type\":\"integer\",\"minimum\":0,\"maximum\":9},\"binary_data_output\":{\"type\":\"boolean\"}}},"
+    bool numeric = true;
+    buf_puts(buf, "{\"type\":\"object\",\"required\":[\"inputs\"],\"properties\":{\"id\":{\"type\":\"string\",\"description\":"
+                  "\"At most 512 bytes.\"},\"parameters\":{\"type\":\"object\",\"properties\":{\"priority\":" UINT64 ",\"binary_data_output\":{"
+                  "\"type\":\"boolean\"}},\"propertyNames\":{\"not\":{\"pattern\":\"^triton_\"}},"
+                  "\"additionalProperties\":{\"type\":[\"string\",\"number\",\"boolean\"]}},"
                   "\"inputs\":{\"type\":\"array\",\"description\":\"One row is described; more are taken.\",\"prefixItems\":[");
     for (size_t i = 0; i < n; i++) {
         buf_puts(buf, i ? "," : "");
@@ -162,9 +171,10 @@ static void put_infer_body(struct buf *buf, const struct model *model)
     for (size_t i = 0; i < n_outputs; i++) {
         buf_puts(buf, i ? "," : "");
         json_out_string(buf, outputs[i].name);
+        numeric = numeric && outputs[i].dtype != DTYPE_STRING;
     }
-    buf_puts(buf, "]},\"parameters\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"binary_data\":{"
-                  "\"type\":\"boolean\"}}}}}}}}");
+    buf_printf(buf, "]},\"parameters\":{\"type\":\"object\",\"properties\":{%s\"binary_data\":{\"type\":\"boolean\"}}}}}}}}",
+               numeric ? "\"classification\":" UINT64 "," : "");
 }
 
 /* ---- paths ---- */

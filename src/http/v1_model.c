@@ -74,7 +74,10 @@ void v1_status(struct request *request)
         registry_snapshot_free(snapshot);
         return;
     }
-    struct buf *buf = answer(request, ready || !whole || request->settings->status_always_200 ? 200 : 503);
+    int status = ready || !whole || request->settings->status_always_200 ? 200 : 503;
+    struct buf *buf = answer(request, status);
+    if (status == 503)
+        answer_header(request, "Retry-After", "1");
     buf_puts(buf, "{\"name\":");
     json_out_string(buf, request->model);
     buf_printf(buf, ",\"ready\":%s,\"model_version_status\":[", ready ? "true" : "false");

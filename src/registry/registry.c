@@ -86,7 +86,8 @@ static int find_version(const struct registry_model *model, int64_t number, cons
                     err_set(err, KD_EUNAVAILABLE, "model '%s' has no version", model->name));
     }
     const struct registry_slot *slot = find_number(model, number);
-    if (!slot)
+    bool dropped = slot && slot->state == REGISTRY_END && !slot->error && !model->unloaded; /* by policy, or removed */
+    if (!slot || dropped)
         return miss(REGISTRY_MISS_VERSION, ret_miss,
                     err_set(err, KD_ENOTFOUND, "Servable not found for request: Specific(%s, %" PRId64 ")",
                             model->name, number));

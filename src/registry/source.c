@@ -228,16 +228,19 @@ static bool is_wanted(const struct conf_versions *policy, int64_t number)
     return false;
 }
 
-/* LATEST keeps the first n of the sorted list; every policy is bounded by the slots of a model. */
+/* LATEST keeps the first n of the sorted list that have a file, so that a directory that is still empty takes nobody's
+ * place; every policy is bounded by the slots of a model. */
 static void cut_versions(struct registry_source *source)
 {
     const struct conf_versions *policy = &source->conf->versions;
-    int64_t keep = REGISTRY_MAX_SLOTS - REGISTRY_KEEP_ENDED;
+    int64_t room = REGISTRY_MAX_SLOTS - REGISTRY_KEEP_ENDED, keep = room;
     struct registry_source_version **link = &source->versions;
     if (policy->policy == CONF_VERSIONS_LATEST && policy->n < keep)
         keep = policy->n;
-    while (*link && keep-- > 0)
+    while (*link && keep > 0 && room-- > 0) {
+        keep -= !(*link)->error;
         link = &(*link)->next;
+    }
     *link = NULL;
 }
 

@@ -105,11 +105,30 @@ def triton_calls(address):
     say("load_model unknown", lambda: raises(lambda: client.load_model("none"), "failed to load 'none'"))
     say("load_model with files", lambda: raises(lambda: client.load_model("m", config="{}", files={"file:1/model.h5": b"x"}),
                                                 "not supported"))
-    say("get_system_shared_memory_status", lambda: raises(client.get_system_shared_memory_status, "not supported"))
-    say("get_trace_settings", lambda: raises(client.get_trace_settings, "not supported"))
-    say("get_log_settings", lambda: raises(client.get_log_settings, "not supported"))
+    say("load_model with a configuration", lambda: raises(lambda: client.load_model("m", config="{}"), "not supported"))
+    for call, run in (("get_system_shared_memory_status", client.get_system_shared_memory_status),
+                      ("register_system_shared_memory", lambda: client.register_system_shared_memory("a", "/a", 8)),
+                      ("unregister_system_shared_memory", client.unregister_system_shared_memory),
+                      ("get_cuda_shared_memory_status", client.get_cuda_shared_memory_status),
+                      ("register_cuda_shared_memory", lambda: client.register_cuda_shared_memory("a", b"x", 0, 8)),
+                      ("unregister_cuda_shared_memory", lambda: client.unregister_cuda_shared_memory("a")),
+                      ("get_trace_settings", client.get_trace_settings),
+                      ("update_trace_settings", lambda: client.update_trace_settings("m", {"trace_level": ["OFF"]})),
+                      ("get_log_settings", client.get_log_settings),
+                      ("update_log_settings", lambda: client.update_log_settings({"log_info": True}))):
+        say(call, lambda: raises(run, "not supported"))
+    say("generate_request_body and parse_response_body", lambda: generated(address))
     say("aio infer", lambda: asyncio.run(triton_aio(address)))
     client.close()
+
+
+def generated(address):
+    """The bodies that the client makes for other HTTP libraries."""
+    body, head_length = triton.InferenceServerClient.generate_request_body([row()])
+    answer = requests.post(address + "/v2/models/m/infer", body, headers={"Inference-Header-Content-Length": str(head_length)})
+    result = triton.InferenceServerClient.parse_response_body(
+        answer.content, header_length=int(answer.headers["Inference-Header-Content-Length"]))
+    check(result.as_numpy("y").tolist() == [[3.0]], "y")
 
 
 def all_datatypes(client, binary):
@@ -169,8 +188,19 @@ async def kserve_error(address):
     await client.close()
 
 
+async def kserve_explain(address):
+    client = InferenceRESTClient(RESTConfig(protocol="v1", timeout=30, retries=0))
+    try:
+        await client.explain(address, "m", {"instances": [[1, 2]]})
+        check(False, "an error was expected")
+    except Exception as error:
+        check("explain" in str(error), str(error))
+    await client.close()
+
+
 def kserve_calls(address):
     line("kserve", "v1 live, ready, infer", lambda: asyncio.run(kserve_v1(address)))
+    line("kserve", "v1 explain is refused", lambda: asyncio.run(kserve_explain(address)))
     line("kserve", "v2 live, ready, infer, JSON", lambda: asyncio.run(kserve_v2(address, False)))
     line("kserve", "v2 live, ready, infer, binary", lambda: asyncio.run(kserve_v2(address, True)))
     line("kserve", "v2 error text", lambda: asyncio.run(kserve_error(address)))

@@ -3,7 +3,8 @@ EXTRA_DIST += tests/http/daemon.py
 
 # The protocols, on models that make_models.py wrote with real Keras.
 PROTOCOL_TESTS = tests/http/v1_vectors.py tests/http/v2_vectors.py tests/http/wire.py \
-	tests/http/hard_numbers.py tests/http/replay.py tests/http/routes.py
+	tests/http/hard_numbers.py tests/http/replay.py tests/http/routes.py \
+	tests/http/versions.py
 dist_check_SCRIPTS += $(PROTOCOL_TESTS)
 TESTS += $(PROTOCOL_TESTS)
 EXTRA_DIST += tests/http/recorded.json tests/http/make_models.py \
@@ -14,5 +15,5 @@ dist_check_SCRIPTS += $(HTTP_TESTS)
 TESTS += $(HTTP_TESTS)
 
 # Real clients, by tests/clients/run.sh; not part of make check, because they come from package indices.
-EXTRA_DIST += tests/clients/clients.py tests/clients/record.py tests/clients/requirements.txt tests/clients/run.sh \
-	tests/clients/schemathesis.toml
+EXTRA_DIST += tests/clients/README.md tests/clients/clients.py tests/clients/hooks.py tests/clients/record.py \
+	tests/clients/requirements.txt tests/clients/run.sh tests/clients/schemathesis.toml
