@@ -1,11 +1,14 @@
 /* err: a code and a sentence in caller-owned memory. The sentence is built from the inside out: the place that
- * fails says what was wrong, each caller on the way up puts its context ("model 'm': layer 'conv1'") in front. */
+ * fails says what was wrong, each caller on the way up puts its context ("model 'm': layer 'conv1'") in front.
+ * Sentences quote what files and requests hold, so each is made one line of valid UTF-8. */
 #include "base/err.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "base/str.h"
 
 static void mark_cut(char *text, int wanted)
 {
@@ -19,6 +22,7 @@ static void format_text(char *text, const char *format, va_list args)
     if (wanted < 0)
         text[0] = '\0';
     mark_cut(text, wanted);
+    str_tidy(text);
 }
 
 int err_set(struct err *err, int code, const char *format, ...)
@@ -45,6 +49,7 @@ int err_wrap(struct err *err, const char *format, ...)
     memcpy(inner, err->text, sizeof(inner));
     int wanted = snprintf(err->text, sizeof(err->text), "%s: %s", context, inner);
     mark_cut(err->text, wanted);
+    str_tidy(err->text); /* a character may be cut */
     return err->code;
 }
 
@@ -80,6 +85,7 @@ int err_errno(struct err *err, int errnum, const char *format, ...)
     err->code = code;
     int wanted = snprintf(err->text, sizeof(err->text), "%s: %s", what, text);
     mark_cut(err->text, wanted);
+    str_tidy(err->text);
     return code;
 }
 

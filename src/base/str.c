@@ -144,6 +144,17 @@ size_t str_utf8_valid(const char *data, size_t length)
     return at;
 }
 
+void str_tidy(char *text)
+{
+    size_t length = strlen(text), at = 0;
+    while (at < length) {
+        size_t n = sequence_length((const unsigned char *)text + at, length - at);
+        if (n == 0 || (unsigned char)text[at] < 0x20 || text[at] == 0x7f)
+            text[at] = '?';
+        at += n ? n : 1;
+    }
+}
+
 uint64_t str_hash(const char *data, size_t length)
 {
     uint64_t hash = 0xcbf29ce484222325u;

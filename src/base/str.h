@@ -25,6 +25,8 @@ bool str_to_bytes(const char *text, uint64_t *ret);
 bool str_to_ms(const char *text, int64_t *ret);
 /* Length of the valid UTF-8 prefix. */
 size_t str_utf8_valid(const char *data, size_t length);
+/* Makes a text one line of valid UTF-8, in place: what is not, and each control character, becomes '?'. */
+void str_tidy(char *text);
 /* FNV-1a. */
 uint64_t str_hash(const char *data, size_t length);
 

@@ -7,6 +7,7 @@ libh5_a_SOURCES = \
 	src/h5/attribute.c src/h5/attribute.h \
 	src/h5/dataset.c src/h5/dataset.h \
 	src/h5/error.c src/h5/error.h \
+	src/h5/heap.c src/h5/heap.h \
 	src/h5/jail.c src/h5/jail_check.c src/h5/jail.h \
 	src/h5/layout3.c src/h5/legacy.c \
 	src/h5/model.c src/h5/model.h \

@@ -50,7 +50,10 @@ libkernels_avx512_a_CFLAGS = $(LOOP_CFLAGS) -mavx512f -mavx512dq -mavx512bw -mav
 	-mprefer-vector-width=512
 endif
 
-# CFLAGS come last on the command line, and their usual -O2 would leave the loops scalar.
+# CFLAGS come last on the command line, and their usual -O2 would leave the loops scalar. (With checks of a
+# sanitizer in them, they are scalar anyway.)
+if !SANITIZED
 src/kernels/libkernels_generic_a-isa_generic.$(OBJEXT): CFLAGS += -O3
 src/kernels/libkernels_avx2_a-isa_avx2.$(OBJEXT): CFLAGS += -O3
 src/kernels/libkernels_avx512_a-isa_avx512.$(OBJEXT): CFLAGS += -O3
+endif

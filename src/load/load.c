@@ -133,17 +133,14 @@ static bool unchanged(int fd, const struct stat *before)
 
 /* The child's end. */
 
-/* One line of valid UTF-8 without control characters. */
+/* The first line, as valid UTF-8 without control characters. */
 static void make_printable(struct buf *text)
 {
     if (text->failed || !text->data)
         return;
     text->length = strcspn(text->data, "\n");
-    text->length = str_utf8_valid(text->data, text->length);
     text->data[text->length] = '\0';
-    for (char *c = text->data; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
+    str_tidy(text->data);
 }
 
 static int explain_signal(int number, struct err *err)

@@ -34,7 +34,7 @@ static inline void body_bind(struct inputs *inputs, size_t n)
 /* Everything that was accepted is there, as much of it as the shapes say. */
 static inline void body_touch(struct inputs *inputs)
 {
-    static volatile unsigned sum;
+    volatile unsigned sum = 0;
     int64_t rows, elements;
     if (inputs_fit(inputs, &rows, NULL) != 0)
         return;

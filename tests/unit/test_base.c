@@ -89,6 +89,9 @@ static void test_str(void)
     CU_ASSERT_EQUAL(str_utf8_valid("a\xed\xa0\x80", 4), 1); /* surrogate */
     CU_ASSERT_EQUAL(str_utf8_valid("\xc0\x80", 2), 0);      /* overlong */
     CU_ASSERT_EQUAL(str_utf8_valid("ab\xe2\x82", 4), 2);    /* cut */
+    char text[] = "\xff" "a\n\xc3\xa4\x7f\xe2\x82";
+    str_tidy(text);
+    CU_ASSERT_STRING_EQUAL(text, "?a?\xc3\xa4???");
 }
 
 static void test_map(void)

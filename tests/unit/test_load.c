@@ -282,6 +282,7 @@ static void test_refusals(void)
         {"truncated.h5", KD_EFORMAT, "is cut short: it has 20400 bytes and should have 34000"},
         {"cut_in_header.h5", KD_EFORMAT, "is cut short: it has 40 bytes"},
         {"zeroed_behind_header.h5", KD_EFORMAT, "damaged (HDF5: "},
+        {"heap_of_zeros.h5", KD_EFORMAT, "the objects of a global heap do not fill it"},
         {"zeros.h5", KD_EFORMAT, "nothing but zero bytes"},
         {"noise.h5", KD_EFORMAT, "not an HDF5 file (it begins b7 "},
         {"empty.h5", KD_EFORMAT, "empty (0 bytes)"},

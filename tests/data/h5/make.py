@@ -170,6 +170,8 @@ write("zeros.h5", bytes(4096))
 write("noise.h5", bytes(noise))
 write("empty.h5", b"")
 write("zeroed_behind_header.h5", whole[:600] + bytes(len(whole) - 600))
+heap = whole.index(b"GCOL")  # libhdf5 by itself loops here
+write("heap_of_zeros.h5", whole[: heap + 16] + bytes(4080) + whole[heap + 4096 :])
 write("lfs.h5", b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 98765432\n")
 write("page.h5", b"\n<!DOCTYPE html>\n<html><head><title>Sign in</title></head></html>\n")
 write("text.h5", b"just some notes\nsecond line\n")
