@@ -368,7 +368,7 @@ static void drain(struct daemon *daemon)
     wait_ns(daemon, delay_ns);
     http_quiesce(daemon->http);
     int64_t deadline = clock_now_ns() + timeout_ns;
-    while (http_in_flight(daemon->http) > 0 && clock_now_ns() < deadline)
+    while (http_busy(daemon->http) && clock_now_ns() < deadline)
         wait_ns(daemon, 10 * MS);
     int64_t left = http_in_flight(daemon->http);
     if (left > 0)

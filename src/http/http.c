@@ -19,6 +19,8 @@
 #include "http/server.h"
 
 #define TOKEN_FILE_MAX 65536
+/* Between two requests of a client that is at work. */
+#define LINGER_NS 200000000
 
 /* One token per line; empty lines and lines that begin with # do not count. */
 static int parse_tokens(const char *path, char *text, struct http_settings *ret, struct err *err)
@@ -110,7 +112,7 @@ int http_listen(struct http *http, enum http_role role, const char *address, int
     if (http->n_listeners == HTTP_MAX_LISTENERS)
         return err_set(err, KD_EINVAL, "more than %d listeners", HTTP_MAX_LISTENERS);
     struct listener *listener = &http->listeners[http->n_listeners];
-    *listener = (struct listener){.http = http, .role = role};
+    *listener = (struct listener){.http = http, .role = role, .inherited = fd >= 0};
     if (fd < 0) {
         int code = listen_open(address, &fd, listener->unix_path, err);
         if (code)
@@ -151,7 +153,7 @@ void http_drain(struct http *http)
 void http_quiesce(struct http *http)
 {
     for (size_t i = 0; i < http->n_listeners; i++) {
-        mhd_quiesce(http->listeners[i].mhd);
+        mhd_quiesce(http->listeners[i].mhd, http->listeners[i].inherited);
         if (http->listeners[i].unix_path[0])
             unlink(http->listeners[i].unix_path);
     }
@@ -160,6 +162,11 @@ void http_quiesce(struct http *http)
 int64_t http_in_flight(const struct http *http)
 {
     return http->in_flight;
+}
+
+bool http_busy(const struct http *http)
+{
+    return http->in_flight > 0 || reaper_saw_life(http->reaper, LINGER_NS);
 }
 
 void http_free(struct http *http)

@@ -40,6 +40,8 @@ void http_drain(struct http *http);
 void http_quiesce(struct http *http);
 /* Requests that are being handled now. */
 int64_t http_in_flight(const struct http *http);
+/* Some are, or a client was heard a moment ago and may have sent another before it learnt that we stop. */
+bool http_busy(const struct http *http);
 /* Ends listeners and threads and frees everything. The scheduler must be stopped: nothing may be waiting. */
 void http_free(struct http *http); /* accepts NULL */
 

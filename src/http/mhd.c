@@ -12,6 +12,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -208,11 +209,28 @@ int mhd_start(struct listener *listener, const struct mhd_options *options, stru
     return 0;
 }
 
-void mhd_quiesce(struct mhd *mhd)
+/* Connections that the kernel has taken for us already would be reset: they are still served. */
+static void take_waiting(struct mhd *mhd, int fd)
+{
+    struct sockaddr_storage address;
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    while (poll(&ready, 1, 0) == 1) {
+        socklen_t length = sizeof(address);
+        int client = accept4(fd, (struct sockaddr *)&address, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (client < 0)
+            return;
+        MHD_add_connection(mhd->daemon, client, (struct sockaddr *)&address, length); /* closes it if it fails */
+    }
+}
+
+void mhd_quiesce(struct mhd *mhd, bool inherited)
 {
     MHD_socket fd = MHD_quiesce_daemon(mhd->daemon);
-    if (fd != MHD_INVALID_SOCKET)
-        close(fd);
+    if (fd == MHD_INVALID_SOCKET)
+        return;
+    if (!inherited) /* the next process that the service manager starts takes them */
+        take_waiting(mhd, fd);
+    close(fd);
 }
 
 void mhd_stop(struct mhd *mhd)

@@ -2,6 +2,7 @@
 #ifndef KD_HTTP_MHD_H
 #define KD_HTTP_MHD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,8 +21,8 @@ struct mhd_options {
 
 /* Starts threads that serve the socket's connections as requests of this listener. */
 int mhd_start(struct listener *listener, const struct mhd_options *options, struct mhd **ret, struct err *err);
-/* No new connections. */
-void mhd_quiesce(struct mhd *mhd);
+/* No new connections; those that wait to be taken are served, unless the socket is inherited. */
+void mhd_quiesce(struct mhd *mhd, bool inherited);
 /* Closes all connections and ends the threads. No request may be waiting. Accepts NULL. */
 void mhd_stop(struct mhd *mhd);
 

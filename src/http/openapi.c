@@ -149,7 +149,7 @@ static void put_infer_input(struct buf *buf, const struct keras_signature_tensor
     buf_puts(buf, elements == 1 ? "}]}}}" : "}}}");
 }
 
-#define UINT64 "{\"type\":\"integer\",\"minimum\":0,\"maximum\":18446744073709551615}"
+#define COUNT "{\"type\":\"integer\",\"minimum\":0,\"maximum\":9223372036854775807}"
 
 static void put_infer_body(struct buf *buf, const struct model *model)
 {
@@ -157,7 +157,7 @@ static void put_infer_body(struct buf *buf, const struct model *model)
     const struct keras_signature_tensor *outputs = registry_version_outputs(model->version, &n_outputs);
     bool numeric = true;
     buf_puts(buf, "{\"type\":\"object\",\"required\":[\"inputs\"],\"properties\":{\"id\":{\"type\":\"string\",\"description\":"
-                  "\"At most 512 bytes.\"},\"parameters\":{\"type\":\"object\",\"properties\":{\"priority\":" UINT64 ",\"binary_data_output\":{"
+                  "\"At most 512 bytes.\"},\"parameters\":{\"type\":\"object\",\"properties\":{\"priority\":" COUNT ",\"binary_data_output\":{"
                   "\"type\":\"boolean\"}},\"propertyNames\":{\"not\":{\"pattern\":\"^triton_\"}},"
                   "\"additionalProperties\":{\"type\":[\"string\",\"number\",\"boolean\"]}},"
                   "\"inputs\":{\"type\":\"array\",\"description\":\"One row is described; more are taken.\",\"prefixItems\":[");
@@ -174,7 +174,7 @@ static void put_infer_body(struct buf *buf, const struct model *model)
         numeric = numeric && outputs[i].dtype != DTYPE_STRING;
     }
     buf_printf(buf, "]},\"parameters\":{\"type\":\"object\",\"properties\":{%s\"binary_data\":{\"type\":\"boolean\"}}}}}}}}",
-               numeric ? "\"classification\":" UINT64 "," : "");
+               numeric ? "\"classification\":" COUNT "," : "");
 }
 
 /* ---- paths ---- */

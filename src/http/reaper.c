@@ -88,6 +88,17 @@ void reaper_set_waiting(struct reaper *reaper, struct connection *connection, st
     lock_give(&reaper->lock);
 }
 
+bool reaper_saw_life(struct reaper *reaper, int64_t within_ns)
+{
+    int64_t now = clock_now_ns();
+    bool life = false;
+    lock_take(&reaper->lock);
+    for (const struct connection *connection = reaper->first; connection && !life; connection = connection->next)
+        life = now - connection->since_ns < within_ns;
+    lock_give(&reaper->lock);
+    return life;
+}
+
 /* ---- the reaper's thread ---- */
 
 static bool cut(struct connection *connection, int phase)

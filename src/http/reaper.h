@@ -36,6 +36,8 @@ void reaper_free(struct reaper *reaper); /* accepts NULL */
 struct connection *reaper_add(struct reaper *reaper, int fd);
 /* It is about to be closed; frees it. Accepts NULL. */
 void reaper_remove(struct reaper *reaper, struct connection *connection);
+/* Did any connection open, or begin or end a request, within this time? */
+bool reaper_saw_life(struct reaper *reaper, int64_t within_ns);
 /* False if the reaper has cut it. Lock-free. Accepts NULL. */
 bool connection_enter(struct connection *connection, enum connection_phase phase, int64_t now_ns);
 /* Its request (NULL: no more) waits for the scheduler. */

@@ -35,7 +35,8 @@ struct http_settings {
 struct listener {
     struct http *http;
     enum http_role role;
-    bool loopback; /* only this machine can reach it */
+    bool loopback;  /* only this machine can reach it */
+    bool inherited; /* the socket: somebody else has it, too */
     struct mhd *mhd;
     char address[HTTP_ADDRESS_MAX];   /* for people */
     char unix_path[HTTP_ADDRESS_MAX]; /* to unlink, or "" */

@@ -78,8 +78,8 @@ class Daemon:
         return "".join(self.lines)
 
     def stop(self, how=signal.SIGTERM):
-        """Returns the exit status."""
-        if self.process.poll() is None:
+        """Returns the exit status. how None: it is stopping already."""
+        if how and self.process.poll() is None:
             self.process.send_signal(how)
         try:
             status = self.process.wait(PATIENCE)

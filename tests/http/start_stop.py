@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Starting, signals, the service manager's protocols, exit codes and their sentences."""
+import http.client
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -141,6 +143,71 @@ def finishes_requests(directory):
     daemon.reader.join()
 
 
+def finishes_queue(directory):
+    """What waits in the queue when the signal arrives is computed and answered, and its clients learn that this was it."""
+    daemon = Daemon("--inline-max-us", "0", "--workers", "1", "--batch-delay-us", "1000000", "--max-batch", "1000", DIGITS)
+    connections = [daemon.connect() for _ in range(16)]
+    for connection in connections:
+        connection.request("POST", "/v1/models/digits:predict", digit(3))
+    sockets = [connection.sock for connection in connections]
+    eventually(lambda: b"kerasd_http_requests_in_flight 17\n" in daemon.get("/metrics")[2] or
+               select.select(sockets, [], [], 0)[0], "they do not arrive")
+    daemon.process.send_signal(signal.SIGTERM)
+    for connection in connections:
+        answer = connection.getresponse()
+        row = json.loads(answer.read())["predictions"][0]
+        check(answer.status == 200 and row.index(max(row)) == 3, answer.status)
+        connection.close()
+    check(daemon.stop(None) == 0, daemon.log())
+
+
+class Worker(threading.Thread):
+    """A client that goes on until it is told to stop ("Connection: close") or nobody listens any more. What breaks a
+    request is wrong, unless the client itself paused and therefore could not know."""
+
+    def __init__(self, daemon, keep):
+        super().__init__()
+        self.daemon_process, self.keep, self.count, self.wrong = daemon, keep, 0, None
+
+    def run(self):
+        connection, heard = self.daemon_process.connect(), time.monotonic()
+        while not self.wrong:
+            try:
+                connection.connect() if connection.sock is None else None
+            except OSError:
+                return
+            try:
+                connection.request("POST", "/v1/models/digits:predict", digit(3))
+                sent = time.monotonic()
+                answer = connection.getresponse()
+                answer.read()
+            except (OSError, http.client.HTTPException) as error:
+                if sent - heard < 0.1:
+                    self.wrong = "%s after %d answers" % (type(error).__name__, self.count)
+                return
+            heard = time.monotonic()
+            self.count += 1
+            if answer.status != 200:
+                self.wrong = "status %d" % answer.status
+            if answer.headers["Connection"] == "close" or not self.keep:
+                connection.close()
+
+
+def stops_under_load(directory):
+    """No request that was sent is lost, on kept connections and on new ones."""
+    for more in ((), ("--inline-max-us", "0")):
+        daemon = Daemon(*more, DIGITS)
+        workers = [Worker(daemon, n % 3 != 0) for n in range(9)]
+        for worker in workers:
+            worker.start()
+        eventually(lambda: all(worker.count > 5 or worker.wrong for worker in workers), "no answers")
+        daemon.process.send_signal(signal.SIGTERM)
+        for worker in workers:
+            worker.join()
+            check(worker.wrong is None, worker.wrong)
+        check(daemon.stop(None) == 0, daemon.log())
+
+
 def second_signal(directory):
     daemon = Daemon("--drain-delay", "60s", DIGITS)
     daemon.process.send_signal(signal.SIGTERM)
@@ -225,5 +292,5 @@ def tools(directory):
 
 
 if __name__ == "__main__":
-    run(serves_and_stops, names, environment, refusals, one_bad_of_many, hangup, finishes_requests, second_signal,
-        notifies, socket_activation, tools)
+    run(serves_and_stops, names, environment, refusals, one_bad_of_many, hangup, finishes_requests,
+        finishes_queue, stops_under_load, second_signal, notifies, socket_activation, tools)
