@@ -27,16 +27,32 @@ static int stem_length(const char *path)
     return (int)(dot && dot > name ? dot - path : (long)strlen(path));
 }
 
+/* Keras 3 wants weights named x.weights.h5; their model may be x.json. */
+static int short_stem_length(const char *path)
+{
+    static const char ending[] = ".weights";
+    int length = stem_length(path), n = (int)strlen(ending);
+    return length > n && memcmp(path + length - n, ending, (size_t)n) == 0 ? length - n : length;
+}
+
 bool load_architecture_beside(const char *weights_path, char *path, size_t size)
 {
-    static const char *const names[] = {"model.json", "architecture.json"};
-    snprintf(path, size, "%.*s.json", stem_length(weights_path), weights_path);
-    for (size_t i = 0; access(path, R_OK) != 0; i++) {
-        if (i == KD_COUNT(names))
-            return false;
-        snprintf(path, size, "%.*s%s", directory_length(weights_path), weights_path, names[i]);
+    const int directory = directory_length(weights_path);
+    const struct {
+        int length;
+        const char *name;
+    } candidates[] = {
+        {stem_length(weights_path), ".json"},
+        {short_stem_length(weights_path), ".json"},
+        {directory, "model.json"},
+        {directory, "architecture.json"},
+    };
+    for (size_t i = 0; i < KD_COUNT(candidates); i++) {
+        snprintf(path, size, "%.*s%s", candidates[i].length, weights_path, candidates[i].name);
+        if (access(path, R_OK) == 0)
+            return true;
     }
-    return true;
+    return false;
 }
 
 static int check_text(const char *path, const struct buf *text, struct err *err)
@@ -56,7 +72,7 @@ int architecture_read(const char *weights_path, const char *given_path, struct b
             err, KD_ENOTFOUND,
             "it has no architecture: save the whole model with model.save(\"model.h5\"), or put the text of "
             "model.to_json() beside it as '%.*s.json'",
-            stem_length(weights_path), weights_path);
+            short_stem_length(weights_path), weights_path);
     if (!given_path)
         given_path = path;
     int code = fd_read_file(given_path, text, err);

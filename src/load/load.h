@@ -25,8 +25,8 @@ struct load_options {
 
 /* Takes a stable snapshot of the file (size and mtime unchanged around the copy), loads and verifies it.
  * options may be NULL: all defaults, jailed. architecture_path: a JSON file beside a weights-only file, or
- * NULL to look for "<stem>.json", "model.json" and "architecture.json" beside it when the file turns out to
- * be weights-only; the text then appears as image_content()->model_config. A file that has its own
+ * NULL to look for "<stem>.json" ("x.json" for x.weights.h5 too), "model.json" and "architecture.json" beside
+ * it when the file turns out to be weights-only; the text then appears as image_content()->model_config. A file that has its own
  * configuration keeps it. Errors are sentences that say what the file is and what to do: KD_ENOTFOUND,
  * KD_EFORMAT, KD_EUNSUPPORTED, KD_ETOOBIG, KD_ETIMEOUT, KD_ENOMEM, KD_EIO. Thread-safe; blocks until the
  * child ended. */

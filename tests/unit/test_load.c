@@ -219,6 +219,30 @@ static void test_weights_only(void)
     CU_ASSERT_EQUAL(load_file(path, "/nonexistent/a.json", &options, &image, &err), KD_ENOTFOUND);
 }
 
+/* The first of the names that is there. */
+static void test_architecture_names(void)
+{
+    static const char *const names[] = {"architecture.json", "model.json", "x.json", "x.weights.json"};
+    char folder[] = "/tmp/kerasd-test-XXXXXX", weights[PATH_MAX], made[PATH_MAX], found[PATH_MAX];
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
+    snprintf(weights, sizeof(weights), "%s/x.weights.h5", folder);
+    CU_ASSERT_FALSE(load_architecture_beside(weights, found, sizeof(found)));
+    for (size_t i = 0; i < KD_COUNT(names); i++) {
+        snprintf(made, sizeof(made), "%s/%s", folder, names[i]);
+        fclose(fopen(made, "w"));
+        CU_ASSERT(load_architecture_beside(weights, found, sizeof(found)));
+        CU_ASSERT_STRING_EQUAL(found, made);
+    }
+    snprintf(weights, sizeof(weights), "%s/x.h5", folder);
+    CU_ASSERT(load_architecture_beside(weights, found, sizeof(found)));
+    CU_ASSERT_STRING_EQUAL(strrchr(found, '/'), "/x.json");
+    for (size_t i = 0; i < KD_COUNT(names); i++) {
+        snprintf(made, sizeof(made), "%s/%s", folder, names[i]);
+        unlink(made);
+    }
+    rmdir(folder);
+}
+
 static void check_layout3(const struct image *image)
 {
     const struct image_content *content = image_content(image);
@@ -570,6 +594,7 @@ int main(void)
         {"forms of attributes and storage", test_forms},
         {"types", test_dtypes},
         {"weights only", test_weights_only},
+        {"names of the architecture beside weights", test_architecture_names},
         {"archive", test_archive},
         {"example", test_example},
         {"refusals", test_refusals},
