@@ -1,15 +1,11 @@
 /* Bind by path: the weights of Keras 3's archive (model.keras) and of its model.weights.h5 next to an architecture.
  *
- * There the arrays are filed by the objects that own them: "layers/bidirectional/forward_layer/cell" holds 0, 1, 2. A
- * model files its layers under "layers", each by its class in snake case with a number from the second of a class on; a wrapper
- * files what it wraps under the name of its attribute. So the path of every layer follows from the config, and within a
- * layer its own arrays stand in order, trainable ones first. */
-#include <ctype.h>
-#include <stdio.h>
+ * There the arrays are filed by the objects that own them: "layers/bidirectional/forward_layer/cell" holds 0, 1, 2.
+ * The path of every layer follows from the config (archive_path.c), and within a layer its own arrays stand in order,
+ * trainable ones first. */
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/str.h"
 #include "image/image.h"
 #include "keras/weights.h"
 
@@ -19,67 +15,12 @@ static const char *const parts_of_layers[] = {
     "_query_dense", "_key_dense", "_gate_dense", "_value_dense", "_output_dense", NULL,
 };
 
-/* "MultiHeadAttention" -> "multi_head_attention", "Conv2D" -> "conv2d", "LSTMCell" -> "lstm_cell". */
-static const char *snake_case(struct arena *arena, const char *name)
-{
-    size_t length = strlen(name), n = 0;
-    char *text = arena_alloc(arena, 2 * length + 1);
-    for (size_t i = 0; text && i < length; i++) {
-        unsigned char c = (unsigned char)name[i];
-        if (!isalnum(c) && c != '_')
-            continue;
-        bool starts_word = i > 0 && isupper(c) && islower((unsigned char)name[i + 1]);
-        bool ends_lower = i > 0 && isupper(c) && islower((unsigned char)name[i - 1]);
-        if ((starts_word || ends_lower) && n > 0)
-            text[n++] = '_';
-        text[n++] = (char)tolower(c);
-    }
-    return text;
-}
-
 static const struct image_layer *find_path(const struct image_content *content, const char *path)
 {
     for (size_t i = 0; path && i < content->n_layers; i++)
         if (strcmp(content->layers[i].name, path) == 0)
             return &content->layers[i];
     return NULL;
-}
-
-/* How many layers of the same class in snake case stand before child i. */
-static size_t count_before(const struct keras_layer *parent, size_t i, const char *name)
-{
-    size_t n = 0;
-    for (size_t k = 0; k < i; k++) {
-        const struct keras_layer *other = parent->children[k];
-        const char *snake = other->class->operation ? NULL
-                                                                   : snake_case(parent->arena, other->class_name);
-        n += snake && strcmp(snake, name) == 0;
-    }
-    return n;
-}
-
-static const char *numbered(const struct keras_layer *parent, size_t i, const char *path, const char *container)
-{
-    const char *name = snake_case(parent->arena, parent->children[i]->class_name);
-    size_t n = name ? count_before(parent, i, name) : 0;
-    const char *slash = path[0] ? "/" : "";
-    if (n == 0)
-        return arena_printf(parent->arena, "%s%s%s/%s", path, slash, container, name ? name : "");
-    return arena_printf(parent->arena, "%s%s%s/%s_%zu", path, slash, container, name, n);
-}
-
-static const char *child_path(const struct keras_layer *parent, size_t i, const char *path)
-{
-    if (parent->state->is_model)
-        return numbered(parent, i, path, "layers");
-    if (str_equal(parent->class_name, "StackedRNNCells"))
-        return numbered(parent, i, path, "cells");
-    const char *attribute = "layer";
-    if (str_equal(parent->class_name, "Bidirectional"))
-        attribute = i == 0 ? "forward_layer" : "backward_layer";
-    else if (str_ends(parent->class_name, "RNN") || str_ends(parent->class_name, "LSTM"))
-        attribute = "cell";
-    return arena_printf(parent->arena, "%s/%s", path, attribute);
 }
 
 static size_t take(struct keras_layer *layer, size_t n, const struct image_layer *saved)
@@ -105,9 +46,10 @@ static void reorder(struct keras_layer *layer)
     state->stored = sorted;
 }
 
-static int bind_own(struct keras_build *build, struct keras_layer *layer, const char *path, struct err *err)
+static int bind_own(struct keras_build *build, struct keras_layer *layer, struct err *err)
 {
     struct keras_layer_state *state = layer->state;
+    const char *path = state->archive_path;
     state->n_stored = keras_stored_count(layer);
     state->stored = arena_calloc(build->arena, state->n_stored + 1, sizeof(*state->stored));
     if (!state->stored)
@@ -130,23 +72,21 @@ static int bind_own(struct keras_build *build, struct keras_layer *layer, const 
 }
 
 /* Recursion is bounded by KERAS_MAX_NESTING, as parsing is. */
-static int bind_tree(struct keras_build *build, struct keras_layer *layer, const char *path, struct err *err)
+static int bind_tree(struct keras_build *build, struct keras_layer *layer, struct err *err)
 {
     if (layer->state->refused)
         return 0;
-    int rc = layer->n_weights || layer->n_children == 0 ? bind_own(build, layer, path, err) : 0;
+    int rc = layer->n_weights || layer->n_children == 0 ? bind_own(build, layer, err) : 0;
     if (rc != 0) {
         keras_layer_wrap(layer, err);
         return keras_obstacle_add(build, err) ? 0 : rc;
     }
-    for (size_t i = 0; i < layer->n_children && rc == 0; i++) {
-        const char *inner = child_path(layer, i, path);
-        rc = inner ? bind_tree(build, layer->children[i], inner, err) : err_set(err, KD_ENOMEM, "out of memory");
-    }
+    for (size_t i = 0; i < layer->n_children && rc == 0; i++)
+        rc = bind_tree(build, layer->children[i], err);
     return rc;
 }
 
 int keras_bind_archive(struct keras_build *build, struct keras_layer *root, struct err *err)
 {
-    return bind_tree(build, root, "", err);
+    return bind_tree(build, root, err);
 }

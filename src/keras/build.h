@@ -50,6 +50,9 @@ struct keras_layer_state {
     bool refused;          /* could not be parsed; stands in for the layer while obstacles are collected */
     bool child_refused;    /* then it is refused for that alone, which is no further obstacle */
     int64_t shared_id;     /* shared_object_id, or -1 */
+    const char *archive_path; /* in files of the Keras 3 layout; else NULL */
+    const char *archive_stem; /* its last part, less the number */
+    size_t archive_number;
     unsigned visit;        /* stamp of the last walk over the weights */
     size_t n_stored;       /* arrays that the file holds for this layer alone, in creation order */
     const struct image_tensor **stored;
@@ -119,6 +122,10 @@ bool keras_layer_adopt(struct keras_layer *parent, struct keras_layer *child);
 bool keras_build_own(struct keras_build *build, cJSON *tree);
 /* Puts "layer 'path' (Class): " before the error, once. */
 int keras_layer_wrap(const struct keras_layer *layer, struct err *err);
+
+/* ---- archive_path.c ---- */
+/* Sets the path of a layer that is about to become the next child of its parent (NULL: the model itself). */
+int keras_archive_path(struct keras_layer *layer, const struct keras_layer *parent, struct err *err);
 
 /* ---- call.c ---- */
 /* Calls a layer: casts, masks and training by the core's rules, then lower(). inputs etc. are set by the

@@ -23,7 +23,7 @@ engine_value categorical_encode(const struct keras_layer *layer, struct keras_ca
                                 engine_value weights, enum categorical_mode mode, int64_t depth,
                                 enum dtype dtype);
 
-/* A vocabulary: special tokens first, then the tokens of config.vocabulary. */
+/* A vocabulary: special tokens first, then those of config.vocabulary or of the archive's file. */
 struct categorical_vocabulary {
     bool is_string;
     int64_t n_tokens;      /* without special tokens */
@@ -33,15 +33,16 @@ struct categorical_vocabulary {
     struct str_view mask_text, oov_text; /* strings */
     int64_t mask_number, oov_number;     /* integers */
 };
-/* Reads vocabulary, num_oov_indices, mask_token and oov_token; sticky error if there is no vocabulary. */
-void categorical_read_vocabulary(struct keras_layer *layer, bool is_string,
+/* Reads vocabulary, num_oov_indices, mask_token and oov_token; sticky error if there is no vocabulary. A caller
+ * whose layer always has a mask token sets has_mask before. */
+void categorical_read_vocabulary(struct keras_layer *layer, bool is_string, enum categorical_mode mode,
                                  struct categorical_vocabulary *ret);
 /* The keys and values of engine_lookup: tokens from `start` on, the mask token (if it counts) to 0. */
 void categorical_table(const struct categorical_vocabulary *vocabulary, const struct keras_layer *layer,
                        struct keras_call *call, int64_t start, bool with_mask, engine_value *ret_keys,
                        engine_value *ret_values);
-/* Reads idf_weights for the mode TF_IDF: tf.keras stores what it made of them as a weight of the layer,
- * declared here; Keras 3 does not. Returns the config's value. */
+/* Reads idf_weights for the mode TF_IDF: tf.keras and archives store what was made of them as a weight of the
+ * layer, declared here; an .h5 file of Keras 3 does not. Returns the config's value. */
 const cJSON *categorical_read_idf(struct keras_layer *layer, enum categorical_mode mode);
 /* The factors of the columns, float32 constant [depth]: the stored weight, or the config's list laid over
  * special tokens and vocabulary. */

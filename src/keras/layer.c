@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/str.h"
+#include "image/image.h"
 #include "keras/build.h"
 #include "keras/json.h"
 #include "keras/sidecar.h"
@@ -145,7 +146,7 @@ static int identify(struct keras_layer *layer, const struct keras_layer *parent,
     const cJSON *shared_id = keras_json_get(entry, "shared_object_id");
     if (!keras_json_int(shared_id, &layer->state->shared_id))
         layer->state->shared_id = -1;
-    return 0;
+    return build->content->layout_v3 ? keras_archive_path(layer, parent, err) : 0;
 }
 
 int keras_layer_wrap(const struct keras_layer *layer, struct err *err)

@@ -3,6 +3,7 @@ noinst_HEADERS += src/keras/layer.h src/keras/layers.def src/keras/keras.h
 # the core
 libkerasd_a_SOURCES += \
 	src/keras/activation.c \
+	src/keras/archive_path.c \
 	src/keras/args.c \
 	src/keras/bind.c \
 	src/keras/bind_archive.c \

@@ -1,15 +1,18 @@
 /* StringLookup and IntegerLookup, and the vocabularies that TextVectorization shares with them.
  *
  * Ids count from the mask token (0, if there is one and the output is ids), over the buckets for unknown
- * tokens, to the vocabulary in its order. A vocabulary that was adapted to data is not in an .h5 file; only
- * one that was given to the constructor stands in the config. In modes other than ids the mask token takes no
- * column and is not counted. */
+ * tokens, to the vocabulary in its order. A vocabulary that was given to the constructor stands in the config;
+ * one that was adapted to data is in a file of an archive, and not in an .h5 file at all. In modes other than
+ * ids the mask token takes no column and is not counted. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "image/image.h"
+#include "keras/build.h"
 #include "keras/categorical.h"
 #include "keras/json.h"
 
@@ -22,38 +25,33 @@ static struct str_view text_of(const cJSON *json)
     return text;
 }
 
-static bool read_token(struct categorical_vocabulary *vocabulary, const cJSON *item, void *tokens, int64_t i)
+static bool same_text(struct str_view a, struct str_view b)
 {
-    if (vocabulary->is_string) {
-        ((struct str_view *)tokens)[i] = text_of(item);
-        return cJSON_IsString(item);
-    }
-    return keras_json_int(item, &((int64_t *)tokens)[i]);
+    return a.length == b.length && memcmp(a.data, b.data, a.length) == 0;
 }
 
-static bool is_special(const struct categorical_vocabulary *vocabulary, const cJSON *item, bool mask)
+static bool is_special(const struct categorical_vocabulary *vocabulary, int64_t i, bool mask)
 {
-    struct str_view text = mask ? vocabulary->mask_text : vocabulary->oov_text;
-    int64_t number;
+    if (i >= vocabulary->n_tokens)
+        return false;
     if (vocabulary->is_string)
-        return cJSON_IsString(item) && str_view_equal(text, item->valuestring);
-    return keras_json_int(item, &number) &&
-           number == (mask ? vocabulary->mask_number : vocabulary->oov_number);
+        return same_text(((const struct str_view *)vocabulary->tokens)[i],
+                         mask ? vocabulary->mask_text : vocabulary->oov_text);
+    return ((const int64_t *)vocabulary->tokens)[i] == (mask ? vocabulary->mask_number : vocabulary->oov_number);
 }
 
-/* A list may begin with the special tokens themselves; then they are skipped. */
-static const cJSON *skip_special(const struct categorical_vocabulary *vocabulary, const cJSON *list)
+/* A list may begin with the special tokens themselves; then they are skipped. Either all are there or none. */
+static void skip_special(struct categorical_vocabulary *vocabulary, enum categorical_mode mode)
 {
-    const cJSON *item = list->child;
-    if (vocabulary->has_mask) {
-        if (!item || !is_special(vocabulary, item, true))
-            return list->child;
-        item = item->next;
-    }
-    for (int64_t i = 0; i < vocabulary->n_oov; i++, item = item->next)
-        if (!item || !is_special(vocabulary, item, false))
-            return list->child;
-    return item;
+    size_t size = vocabulary->is_string ? sizeof(struct str_view) : sizeof(int64_t);
+    int64_t n = 0;
+    if (vocabulary->has_mask && mode == CATEGORICAL_INT && !is_special(vocabulary, n++, true))
+        return;
+    for (int64_t i = 0; i < vocabulary->n_oov; i++)
+        if (!is_special(vocabulary, n++, false))
+            return;
+    vocabulary->tokens = (const char *)vocabulary->tokens + (size_t)n * size;
+    vocabulary->n_tokens -= n;
 }
 
 static void read_special(struct keras_layer *layer, struct categorical_vocabulary *vocabulary)
@@ -61,7 +59,7 @@ static void read_special(struct keras_layer *layer, struct categorical_vocabular
     const cJSON *mask = keras_config_json(layer, "mask_token"), *oov = keras_config_json(layer, "oov_token");
     mask = mask ? mask : keras_config_json(layer, "mask_value");
     oov = oov ? oov : keras_config_json(layer, "oov_value");
-    vocabulary->has_mask = mask != NULL;
+    vocabulary->has_mask = vocabulary->has_mask || mask;
     vocabulary->n_oov = keras_config_int(layer, "num_oov_indices", 1, 0);
     vocabulary->oov_number = -1;
     if (vocabulary->is_string) {
@@ -75,37 +73,96 @@ static void read_special(struct keras_layer *layer, struct categorical_vocabular
         keras_config_fail(layer, "config key 'oov_token': expected an integer");
 }
 
-static void read_tokens(struct keras_layer *layer, const cJSON *list,
-                        struct categorical_vocabulary *vocabulary)
+static void *allocate_tokens(struct keras_layer *layer, struct categorical_vocabulary *vocabulary, size_t n)
 {
     size_t size = vocabulary->is_string ? sizeof(struct str_view) : sizeof(int64_t);
-    void *tokens = arena_calloc(layer->arena, (size_t)cJSON_GetArraySize(list) + 1, size);
-    if (!tokens) {
+    void *tokens = arena_calloc(layer->arena, n + 1, size);
+    if (!tokens)
         keras_config_fail(layer, "out of memory");
-        return;
-    }
-    for (const cJSON *item = skip_special(vocabulary, list); item; item = item->next)
-        if (!read_token(vocabulary, item, tokens, vocabulary->n_tokens++))
-            keras_config_fail(layer, "config key 'vocabulary': expected a list of %s",
-                              vocabulary->is_string ? "strings" : "integers");
     vocabulary->tokens = tokens;
+    return tokens;
 }
 
-void categorical_read_vocabulary(struct keras_layer *layer, bool is_string,
+static void read_list(struct keras_layer *layer, const cJSON *list, struct categorical_vocabulary *vocabulary)
+{
+    void *tokens = allocate_tokens(layer, vocabulary, (size_t)cJSON_GetArraySize(list));
+    for (const cJSON *item = list->child; tokens && item; item = item->next) {
+        int64_t i = vocabulary->n_tokens++;
+        bool good = vocabulary->is_string ? cJSON_IsString(item) : keras_json_int(item, &((int64_t *)tokens)[i]);
+        if (vocabulary->is_string)
+            ((struct str_view *)tokens)[i] = text_of(item);
+        if (!good)
+            keras_config_fail(layer, "config key 'vocabulary': expected a list of %s",
+                              vocabulary->is_string ? "strings" : "integers");
+    }
+}
+
+/* The file of an archive in which the layer keeps an adapted vocabulary, a token a line; NULL if there is none. */
+static const struct image_tensor *find_asset(const struct keras_layer *layer)
+{
+    const struct image_content *content = layer->build->content;
+    if (content->n_assets == 0 || !layer->state->archive_path)
+        return NULL;
+    const char *name = arena_printf(layer->arena, "assets/%s/vocabulary.txt", layer->state->archive_path);
+    for (size_t i = 0; name && i < content->n_assets; i++)
+        if (strcmp(content->assets[i].name, name) == 0)
+            return &content->assets[i];
+    return NULL;
+}
+
+/* A whole line as an integer. */
+static bool read_number(struct str_view line, int64_t *ret)
+{
+    char text[32], *end;
+    if (line.length == 0 || line.length >= sizeof(text))
+        return false;
+    memcpy(text, line.data, line.length);
+    text[line.length] = '\0';
+    *ret = strtoll(text, &end, 10);
+    return *end == '\0';
+}
+
+/* Texts stay in the image, which the model borrows. */
+static void read_asset(struct keras_layer *layer, const struct image_tensor *asset,
+                       struct categorical_vocabulary *vocabulary)
+{
+    const char *at = asset->data, *end = at + asset->bytes;
+    size_t n = 1;
+    for (const char *c = at; c < end; c++)
+        n += *c == '\n';
+    void *tokens = allocate_tokens(layer, vocabulary, n);
+    for (size_t i = 0; tokens && i < n; i++) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        struct str_view line = {at, (size_t)((stop ? stop : end) - at)};
+        if (vocabulary->is_string)
+            ((struct str_view *)tokens)[i] = line;
+        else if (!read_number(line, &((int64_t *)tokens)[i]))
+            keras_config_fail(layer, "the vocabulary in the archive: line %zu is no integer", i + 1);
+        at = stop ? stop + 1 : end;
+    }
+    vocabulary->n_tokens = (int64_t)n;
+}
+
+void categorical_read_vocabulary(struct keras_layer *layer, bool is_string, enum categorical_mode mode,
                                  struct categorical_vocabulary *ret)
 {
     const cJSON *list = keras_json_unwrap(keras_config_json(layer, "vocabulary"));
+    const struct image_tensor *asset = find_asset(layer);
     ret->is_string = is_string;
     read_special(layer, ret);
     if (cJSON_IsString(list))
         keras_config_fail(
             layer, "the vocabulary lies in a file of its own, '%.100s', which is not part of the model",
             list->valuestring);
-    else if (!cJSON_IsArray(list) || !list->child)
-        keras_config_fail(layer,
-                          "the file holds no vocabulary (Keras does not save one that was adapted to data)");
+    else if (cJSON_IsArray(list) && list->child)
+        read_list(layer, list, ret);
+    else if (asset)
+        read_asset(layer, asset, ret);
     else
-        read_tokens(layer, list, ret);
+        keras_config_fail(layer, "the file holds no vocabulary (in an .h5 file Keras does not save one that was "
+                                 "adapted to data; in a .keras file it does)");
+    if (ret->tokens)
+        skip_special(ret, mode);
 }
 
 static engine_value token_constant(const struct categorical_vocabulary *vocabulary, struct keras_call *call,
@@ -146,7 +203,7 @@ const cJSON *categorical_read_idf(struct keras_layer *layer, enum categorical_mo
     const cJSON *list = keras_config_json(layer, "idf_weights");
     if (mode != CATEGORICAL_TF_IDF)
         return NULL;
-    if (layer->writer->family == KERAS_TF)
+    if (layer->writer->family == KERAS_TF || (!list && find_asset(layer)))
         keras_declare_weight(layer, "idf_weights", false);
     else if (!list)
         keras_config_fail(layer, "output_mode \"tf_idf\" without idf_weights in the config");
@@ -159,7 +216,7 @@ engine_value categorical_idf(const struct keras_layer *layer, struct keras_call 
                              int64_t n_special, int64_t depth)
 {
     const cJSON *item;
-    if (layer->writer->family == KERAS_TF)
+    if (keras_weight_shape(layer, "idf_weights"))
         return keras_weight(layer, call, "idf_weights", 1, depth);
     list = keras_json_unwrap(list);
     int64_t n = cJSON_GetArraySize(list), at = 0;
@@ -205,8 +262,8 @@ static int parse(struct keras_layer *layer, bool is_string)
         return 0;
     keras_config_ignore(layer, (const char *const[]){"vocabulary_dtype", "vocabulary_size", "encoding",
                                                      "has_input_vocabulary", NULL});
-    categorical_read_vocabulary(layer, is_string, &params->vocabulary);
     params->mode = categorical_read_mode(layer, CATEGORICAL_INT);
+    categorical_read_vocabulary(layer, is_string, params->mode, &params->vocabulary);
     params->invert = keras_config_bool(layer, "invert", false);
     params->idf_weights = categorical_read_idf(layer, params->mode);
     params->depth = params->vocabulary.n_oov + params->vocabulary.n_tokens;
@@ -296,8 +353,7 @@ static int lower(const struct keras_layer *layer, struct keras_call *call, struc
 const struct keras_class keras_class_string_lookup = {
     .names = (const char *const[]){"StringLookup", NULL},
     .family = "Preprocessing",
-    .doc = "vocabularies given to the constructor (Keras does not save adapted ones in .h5); every "
-           "output_mode, invert",
+    .doc = "every output_mode, invert; a vocabulary that was adapted to data is in .keras files, not in .h5",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_DROP,
     .keeps_inputs = true,
@@ -308,8 +364,7 @@ const struct keras_class keras_class_string_lookup = {
 const struct keras_class keras_class_integer_lookup = {
     .names = (const char *const[]){"IntegerLookup", NULL},
     .family = "Preprocessing",
-    .doc = "vocabularies given to the constructor (Keras does not save adapted ones in .h5); every "
-           "output_mode, invert",
+    .doc = "every output_mode, invert; a vocabulary that was adapted to data is in .keras files, not in .h5",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_DROP,
     .keeps_inputs = true,

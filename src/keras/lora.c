@@ -1,12 +1,15 @@
 /* LoRA: the update is multiplied out once, at load (the engine folds constants), so that serving costs
- * nothing more. */
+ * nothing more. An .h5 file holds the factors; an archive holds the kernel with the update in it. */
 #include "keras/lora.h"
+
+#include "image/image.h"
+#include "keras/build.h"
 
 double keras_lora_scale(struct keras_layer *layer)
 {
     int64_t rank = keras_config_int(layer, "lora_rank", 0, 0);
     double alpha = keras_config_float(layer, "lora_alpha", (double)rank);
-    return rank ? alpha / (double)rank : 0;
+    return rank && !layer->build->content->layout_v3 ? alpha / (double)rank : 0;
 }
 
 void keras_lora_declare(struct keras_layer *layer, const char *kind_a, const char *kind_b)

@@ -65,11 +65,11 @@ static int parse(struct keras_layer *layer, struct err *err)
         return 0;
     keras_config_ignore(layer,
                         (const char *const[]){"vocabulary_size", "encoding", "has_input_vocabulary", NULL});
-    categorical_read_vocabulary(layer, true, &params->vocabulary);
+    params->mode = categorical_read_mode(layer, CATEGORICAL_INT);
     params->vocabulary.has_mask = true; /* the empty string */
+    categorical_read_vocabulary(layer, true, params->mode, &params->vocabulary);
     read_standard(layer, params);
     read_ngrams(layer, params);
-    params->mode = categorical_read_mode(layer, CATEGORICAL_INT);
     params->engine.output_length = keras_config_int(layer, "output_sequence_length", 0, 1);
     params->idf_weights = categorical_read_idf(layer, params->mode);
     params->depth = params->vocabulary.n_tokens + 1;
@@ -131,9 +131,8 @@ static int lower(const struct keras_layer *layer, struct keras_call *call, struc
 const struct keras_class keras_class_text_vectorization = {
     .names = (const char *const[]){"TextVectorization", NULL},
     .family = "Preprocessing",
-    .doc = "vocabularies given to the constructor (Keras does not save adapted ones in .h5); built-in "
-           "standardize and "
-           "split, n-grams, every output_mode but one_hot",
+    .doc = "built-in standardize and split, n-grams, every output_mode but one_hot; a vocabulary that was adapted to "
+           "data is in .keras files, not in .h5",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_DROP,
     .keeps_inputs = true,

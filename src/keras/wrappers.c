@@ -2,14 +2,16 @@
  *
  * SpectralNormalization divides the kernel by its largest singular value at each training step and stores the
  * result in the kernel itself, so at inference it is the wrapped layer; its vector u only has to be there for
- * the count of weights. The wrapper of tensorflow_addons of the same name works the same way. Pipeline (Keras 3) calls its layers one after the
- * other; it is a layer, not a model, and so has no graph of its own. */
+ * the count of weights; an archive files the kernel a second time, before the vector. The wrapper of
+ * tensorflow_addons of the same name works the same way. Pipeline (Keras 3) calls its layers one after the other;
+ * it is a layer, not a model, and so has no graph of its own. */
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "image/image.h"
+#include "keras/build.h"
 #include "keras/json.h"
-#include "keras/layer.h"
 
 static int parse(struct keras_layer *layer, struct err *err)
 {
@@ -20,6 +22,20 @@ static int parse(struct keras_layer *layer, struct err *err)
     keras_declare_child(layer, entry);
     keras_declare_weight(layer, "vector_u", false);
     layer->training_matters = true; /* a training step changes the kernel */
+    return 0;
+}
+
+static size_t stored_count(const struct keras_layer *layer)
+{
+    return layer->build->content->layout_v3 ? 2 : 1;
+}
+
+static int convert(struct keras_layer *layer, struct keras_build *build, const struct image_tensor **list,
+                   size_t *n_list, struct err *err)
+{
+    if (*n_list == 2)
+        list[0] = list[1];
+    *n_list = 1;
     return 0;
 }
 
@@ -37,6 +53,8 @@ const struct keras_class keras_class_spectral_normalization = {
     .mask = KERAS_MASK_CUSTOM,
     .parse = parse,
     .lower = lower,
+    .convert = convert,
+    .stored_count = stored_count,
 };
 
 /* ---- Pipeline ---- */

@@ -8,8 +8,8 @@ from cases_rnn import padded
 ENVIRONMENTS = ["tf212", "tf210", "tf26", "tf23", "tf115", "tf113", "k231", "k224", "k208", "k33", "k30"]
 
 # tf.keras from 2.6 on differs from 2.15 in few places, Keras 3.0 and 3.3 from the newest in some.
-LATE_TF = ("sequential_conv", "bidirectional", "nested_frozen", "name_slash", "mask_merge_concatenate", "optimizer_adam")
-MIDDLE_TF = LATE_TF + ("bidirectional_in_two_wrappers",)
+LATE_TF = ("sequential_conv", "bidirectional", "nested_frozen", "name_slash", "mask_merge_concatenate", "optimizer_adam",
+           "bidirectional_in_two_wrappers")
 EARLY_3 = LATE_TF + ("hard_sigmoid", "dense", "sequential", "sequential_nested", "gru_reset_after", "nested_shared",
                      "two_outputs", "mask_lstm", "mask_merge_add", "mask_merge_add_one", "mask_merge_concatenate_one",
                      "mask_masking", "conv_kinds", "encoder_decoder")
@@ -30,7 +30,7 @@ def define(k, case):
     if k.is_k3():
         case = Chosen(case, EARLY_3)
     elif k.family == "TF" and k.tf_version >= (2, 4):
-        case = Chosen(case, MIDDLE_TF if k.tf_version < (2, 12) else LATE_TF)
+        case = Chosen(case, LATE_TF)
     basics(k, case)
     sequential_forms(k, case)
     recurrent(k, case)
@@ -97,7 +97,8 @@ def recurrent(k, case):
     case("lstm_states", lambda: build(k, [5, 3], lambda x: L.LSTM(4, return_state=True)(x)))
     if not (k.is_k3() and k.version < (3, 3)):  # 3.0 cannot save two weights of one name in a layer
         case("bidirectional", lambda: build(k, [5, 3], lambda x: L.Bidirectional(L.LSTM(3, return_sequences=True))(x)))
-    case("bidirectional_in_two_wrappers", lambda: two_wrappers(k), batches=(1, 3))
+    if k.family == "TF" and (2, 5) <= k.tf_version < (2, 12):
+        case("bidirectional_in_two_wrappers", lambda: two_wrappers(k), batches=(1, 3))
     case("conv_lstm2d", lambda: build(k, [2, 5, 6, 1], lambda x: L.ConvLSTM2D(2, 3, padding="same")(x)), batches=(1, 3))
     if (k.version >= (2, 1) or k.family == "TF") and not (k.is_k3() and k.version < (3, 3)):
         case("rnn_cells", lambda: build(k, [4, 3], lambda x: L.RNN([L.LSTMCell(3), L.GRUCell(2)])(x)))

@@ -289,19 +289,36 @@ static bool unpack(const char *path, char *plain, size_t size)
     return gzclose(in) == Z_OK && good && n == 0;
 }
 
+/* The path of a plain copy of what the case calls `key`; false if there is none or it cannot be made. */
+static bool unpack_part(const struct manifest *manifest, const cJSON *item, const char *key, char *plain)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/%s", manifest->folder, string_of(item, key));
+    return member(item, key) && unpack(path, plain, PATH_MAX);
+}
+
+static int load_case(const struct manifest *manifest, const cJSON *item, struct image **ret, struct err *err)
+{
+    struct load_options load = {.helper = getenv("KERASD_LOAD")};
+    char file[PATH_MAX] = "", architecture[PATH_MAX] = "";
+    bool has = unpack_part(manifest, item, "architecture", architecture);
+    int rc = unpack_part(manifest, item, "file", file)
+                 ? load_file(file, has ? architecture : NULL, &load, ret, err)
+                 : err_set(err, KD_EIO, "cannot unpack '%s.gz'", string_of(item, "file"));
+    if (!str_starts(file, manifest->folder))
+        unlink(file);
+    if (has && !str_starts(architecture, manifest->folder))
+        unlink(architecture);
+    return rc;
+}
+
 static void run_case(const struct manifest *manifest, const cJSON *item, struct verdict *verdict)
 {
     static const char *const what[] = {"fused", "unfused"};
     struct keras_options options = {0};
-    struct load_options load = {.helper = getenv("KERASD_LOAD")};
     struct image *image = NULL;
     struct err err = {0};
-    char path[PATH_MAX], plain[PATH_MAX];
-    snprintf(path, sizeof(path), "%s/%s", manifest->folder, string_of(item, "file"));
-    int rc = unpack(path, plain, sizeof(plain)) ? load_file(plain, NULL, &load, &image, &err)
-                                               : err_set(&err, KD_EIO, "cannot unpack '%s.gz'", path);
-    if (strcmp(plain, path) != 0)
-        unlink(plain);
+    int rc = load_case(manifest, item, &image, &err);
     read_options(item, &options);
     for (int unfused = 0; unfused < 2 && !verdict->failed; unfused++) {
         struct keras_model *model = NULL;

@@ -19,6 +19,7 @@ import os
 import shutil
 import sys
 import tempfile
+import zipfile
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -34,6 +35,12 @@ DEAR_ROW = 100        # ... above which the larger batch is 2, not 3
 LAYER_KEYS = ("layers", "layer", "cell", "cells", "forward_layer", "backward_layer")
 
 
+def architecture_of(path):
+    """Where the text of model.to_json() stands for a file that holds weights alone."""
+    folder, name = os.path.split(path)
+    return os.path.join(folder, name.split(".")[0] + ".json")
+
+
 def normal(rng, shape, dtype):
     """The default data: N(0, 1), or small integers."""
     if np.dtype(dtype).kind in "iu":
@@ -47,10 +54,12 @@ class Case(object):
     make: builds the model. data: function or list of functions (rng, shape, dtype) -> array, one per input.
     sizes: for unknown dimensions, a list of tuples that fill them in order, over all inputs.
     batches: batch sizes, () = 1, 3 and, where cheap, 33. run: function (model, inputs) -> [(name, array)] in place of
-    the model's own call. save: function (model, path) in place of model.save. reload: run the file as this Keras loads it."""
+    the model's own call. save: function (model, path) in place of model.save; it may write the architecture of weights alone as
+    text to architecture_of(path). extension: of the file."""
 
     def __init__(self, name, make, data=normal, sizes=None, batches=(), tolerance=1e-5, mixes_rows=False, options=None,
-                 refused=None, warns=None, randomise=True, optimizer=False, run=None, save=None, fixed=None):
+                 refused=None, warns=None, randomise=True, optimizer=False, run=None, save=None, fixed=None,
+                 extension=".h5"):
         self.__dict__.update(locals())
         del self.__dict__["self"]
 
@@ -145,12 +154,21 @@ def classes_of(config):
     return sorted(found)
 
 
-def read_classes(path):
+def read_config(path):
+    """The text of the model's configuration, wherever it is."""
     import h5py
-    if not h5py.is_hdf5(path):
-        return []
+    if os.path.exists(architecture_of(path)):
+        with open(architecture_of(path), "rb") as f:
+            return f.read()
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return archive.read("config.json")
     with h5py.File(path, "r") as f:
-        text = f.attrs.get("model_config")
+        return f.attrs.get("model_config")
+
+
+def read_classes(path):
+    text = read_config(path)
     if text is None:
         return []
     return classes_of(json.loads(text.decode("utf-8") if isinstance(text, bytes) else text))
@@ -232,7 +250,9 @@ class Family(object):
 
 
 def entry_of(case, family, path):
-    entry = {"name": case.name, "file": "%s/%s.h5" % (family, case.name), "classes": read_classes(path)}
+    entry = {"name": case.name, "file": "%s/%s%s" % (family, case.name, case.extension), "classes": read_classes(path)}
+    if os.path.exists(architecture_of(path)):
+        entry["architecture"] = "%s/%s.json" % (family, case.name)
     if case.refused is None:
         entry["tolerance"] = case.tolerance
     for key in ("options", "refused", "warns"):
@@ -252,7 +272,7 @@ def make_case(writer, case, family, folder):
     rng = np.random.RandomState(binascii.crc32((family + "/" + case.name).encode()) & 0x7FFFFFFF)
     np.random.seed(1)
     model = case.make()
-    path = os.path.join(folder, case.name + ".h5")
+    path = os.path.join(folder, case.name + case.extension)
     if case.randomise:
         writer.randomise(model, rng)
     if case.save:
@@ -344,12 +364,15 @@ def keep_family(family, folder, target, environment, facts, table, made, committ
         os.makedirs(folder)
     names = [c.name for c in table.cases]
     for old in os.listdir(folder):
-        if old.split(".h5")[0] not in names:
+        if old.split(".")[0] not in names:
             os.remove(os.path.join(folder, old))
     cases = []
     for name in names:
         if name in made:
-            compress(os.path.join(target, name + ".h5"), os.path.join(folder, name + ".h5.gz"))
+            entry = made[name][0]
+            for file in (entry["file"], entry.get("architecture")):
+                if file:
+                    compress(os.path.join(target, os.path.basename(file)), os.path.join(family.directory, file + ".gz"))
             cases.append(made[name])
         elif name in committed:
             entry, sets = committed[name]
