@@ -301,7 +301,8 @@ def siamese(k):
 
 
 def optimizers(k, case):
-    """Files with optimizer state: the only ones that hold slots."""
+    """Files with optimizer state: the only ones that hold slots. Their weights do not come from the training, where
+    rounding can turn the sign of a step."""
     L = k.layers
     O = k.keras.optimizers
 
@@ -312,6 +313,7 @@ def optimizers(k, case):
         rng = np.random.RandomState(5)
         model.fit(rng.standard_normal((8, 4)).astype("float32"), rng.standard_normal((8, 2)).astype("float32"),
                   epochs=2, verbose=0)
+        k.randomise(model, np.random.RandomState(4))
         return model
     for name, optimizer in (
             ("adam", lambda: O.Adam(0.01)), ("sgd", lambda: O.SGD(0.1)), ("sgd_momentum", lambda: O.SGD(0.1, momentum=0.9)),

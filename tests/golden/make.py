@@ -347,7 +347,8 @@ def check_case(environment, family, made, committed):
     worst = worst_difference(committed[1], sets)
     if worst <= max(entry["tolerance"], 1e-6):
         return 0
-    print("%s: differs by %g" % (label, worst))
+    what = "by %g" % worst if worst < float("inf") else "in names, types, shapes, batches or texts"
+    print("%s: differs %s" % (label, what))
     return 1
 
 
