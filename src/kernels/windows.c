@@ -136,7 +136,7 @@ static void fill_pixels(const struct table *t, const float *line, int64_t at, in
     whole_windows(at, w->stride[2], line ? count : 0, w->in[2] - 1, &first, &end);
     for (; i < first; i++)
         to[i] = t->zeros;
-    for (const float *from = line + at * w->x_pixel; i < end; i++)
+    for (const float *from = line ? line + at * w->x_pixel : NULL; i < end; i++)
         to[i] = from + i * step;
     for (; i < count; i++)
         to[i] = t->zeros;
@@ -150,6 +150,8 @@ static void fill_rows(struct table *t, const float *line, int64_t at, int64_t co
     whole_windows(at, w->stride[2], count, w->in[2] - w->kernel[2], &first, &end);
     for (; i < count && !line; i++)
         to[i] = t->zeros;
+    if (!line)
+        return;
     for (; i < first; i++)
         to[i] = copy_edge(t, line, at + i * w->stride[2]);
     for (const float *from = line + at * w->x_pixel; i < end; i++)

@@ -2,11 +2,16 @@
 
     PYTHON tests/applications/compare.py KERASD [NAME ...]
 
-PYTHON is one with TensorFlow (2.15, or a current Keras 3). Each architecture is built with random weights, its moving
-statistics moved away from 0 and 1, logits instead of softmax (a softmax would hide errors), saved as .h5 into a temporary
-directory by Keras itself, and asked through `kerasd predict`. One line per architecture: largest absolute and relative
-error and whether the five largest logits agree. Exit 1 if one is beyond 1e-4 of its largest logit, or not served.
-Architectures that this Keras can't save as .h5 are listed with Keras's reason.
+PYTHON is one with TensorFlow (2.6 to a current Keras 3). Each architecture is built with random weights, saved as .h5 into
+a temporary directory by Keras itself, and asked through `kerasd predict`: logits, as a softmax would hide errors. One line
+per architecture: largest absolute and relative error and whether the five largest logits agree. Exit 1 if one is beyond
+1e-4 of its largest logit, or not served. Architectures that this Keras can't save as .h5 are listed with Keras's reason.
+
+The random weights are such that every layer counts and none explodes: kernels keep the variance, gammas, betas and biases
+are away from 1 and 0 (ConvNeXt's layer scales of 1e-6 would hide all of its blocks), and moving statistics are random with
+gammas and betas that still normalize. With Keras's own initial weights the deepest networks reach 1e9 and amplify the
+rounding of the first layers until two float32 programs share no digit. Small gammas and large betas serve the same end:
+normalizing what an activation has bent strongly amplifies differences by a third per layer.
 """
 import gc
 import json
@@ -23,8 +28,9 @@ import tensorflow as tf
 
 keras = tf.keras
 TOLERANCE = 1e-4
-SIZES = {"InceptionV3": 96, "InceptionResNetV2": 96, "Xception": 96, "NASNetLarge": 96,
-         "MobileNetV2": 224, "ResNet50": 224, "VGG16": 224}
+SIZES = {"ConvNeXtTiny": 224, "DenseNet121": 224, "EfficientNetB0": 224, "EfficientNetV2B0": 224, "InceptionResNetV2": 139,
+         "InceptionV3": 299, "MobileNet": 224, "MobileNetV2": 224, "MobileNetV3Large": 224, "NASNetLarge": 115,
+         "NASNetMobile": 224, "RegNetX002": 224, "ResNet50": 224, "VGG16": 224, "VGG19": 130, "Xception": 299}
 
 
 def architectures():
@@ -36,37 +42,99 @@ def architectures():
     return found
 
 
-def perturb(model, rng):
+def layers_of(model):
     for layer in model.layers:
         if hasattr(layer, "layers"):
-            perturb(layer, rng)
-        elif layer.__class__.__name__ == "BatchNormalization":
-            values = layer.get_weights()
-            values[-2] = rng.normal(0, 0.1, values[-2].shape)
-            values[-1] = rng.uniform(0.5, 1.5, values[-1].shape)
-            layer.set_weights(values)
+            yield from layers_of(layer)
+        else:
+            yield layer
+
+
+def scatter(layer, rng):
+    """Random weights that keep the variance; statistics stay for calibrate()."""
+    kind = layer.__class__.__name__
+    values = layer.get_weights()
+    if kind == "Normalization":
+        return
+    for i, (weight, value) in enumerate(zip(layer.weights, values)):
+        name = weight.name.split("/")[-1].split(":")[0]
+        if name.endswith("kernel"):
+            deep = "depthwise" in name or kind == "DepthwiseConv2D"
+            inputs = np.prod(value.shape[:2] if deep else value.shape[:-1])
+            values[i] = rng.normal(0, np.sqrt(2 / inputs), value.shape)
+        elif name.endswith("gamma"):
+            values[i] = rng.uniform(0.25, 0.75, value.shape)
+        elif name.endswith("beta") or name.endswith("bias"):
+            values[i] = rng.normal(0, 0.5 if name.endswith("beta") else 0.1, value.shape)
+    layer.set_weights(values)
+
+
+def statistics_of(model, x):
+    """By normalization: mean and variance of what reaches it when all before normalize by theirs."""
+    norms = [layer for layer in layers_of(model) if layer.__class__.__name__ == "BatchNormalization"]
+    drops = [layer for layer in layers_of(model) if layer.__class__.__name__ == "Dropout"]
+    momenta, rates = [layer.momentum for layer in norms], [layer.rate for layer in drops]
+    for layer in norms:
+        layer.momentum = 0.0
+    for layer in drops:
+        layer.rate = 0.0
+    if norms:
+        model(x, training=True)
+    for layer, momentum in zip(norms, momenta):
+        layer.momentum = momentum
+    for layer, rate in zip(drops, rates):
+        layer.rate = rate
+    return [(layer, *layer.get_weights()[-2:]) for layer in norms]
+
+
+def calibrate(model, x, rng):
+    """Moving statistics far from those of x, with gammas and betas that make up for it."""
+    for layer, mean, variance in statistics_of(model, x):
+        values = layer.get_weights()
+        true = np.sqrt(variance + layer.epsilon)
+        scale = values[0] / true if layer.scale else 1 / true
+        away = true * rng.normal(0, 0.5, mean.shape)
+        values[-3] = values[-3] + scale * away
+        values[-2] = mean + away
+        values[-1] = rng.uniform(0.5, 1.5, mean.shape) if layer.scale else true**2
+        if layer.scale:
+            values[0] = scale * np.sqrt(values[-1] + layer.epsilon)
+        layer.set_weights(values)
+
+
+def pictures(n, size, high, rng):
+    """Coarse coloured squares under noise: not all the same once they are averaged."""
+    coarse = rng.uniform(0, high, (n, 8, 8, 3)).repeat(size // 8 + 1, 1).repeat(size // 8 + 1, 2)[:, :size, :size]
+    return (0.7 * coarse + 0.3 * rng.uniform(0, high, (n, size, size, 3))).astype("float32")
+
+
+def prepare(model, size):
+    """Weights for the model; gives two pictures to ask about."""
+    rng = np.random.RandomState(11)
+    kinds = [layer.__class__.__name__ for layer in layers_of(model)]
+    high = 255 if "Rescaling" in kinds or "Normalization" in kinds else 1
+    for layer in layers_of(model):
+        scatter(layer, rng)
+    x = pictures(8, size, high, rng)
+    calibrate(model, x, rng)
+    return x[:2]
 
 
 def build(name, make):
-    size = SIZES.get(name, 64)
-    keras.utils.set_random_seed(7)
+    size = SIZES.get(name, 96)
     model = make(weights=None, input_shape=(size, size, 3), classes=1000, classifier_activation=None)
-    perturb(model, np.random.RandomState(11))
-    return model, np.random.RandomState(3).uniform(0, 255 if "Efficient" in name else 1, (2, size, size, 3)).astype("float32")
+    return model, prepare(model, size)
 
 
 def teachable_machine():
     """The nesting that Teachable Machine exports."""
-    keras.utils.set_random_seed(7)
     base = keras.applications.MobileNetV2(input_shape=(224, 224, 3), alpha=0.35, include_top=False, weights=None)
-    perturb(base, np.random.RandomState(11))
     features = keras.Sequential([base, keras.layers.GlobalAveragePooling2D()])
     head = keras.Sequential([keras.layers.Dense(100, activation="relu", input_shape=(1280,)),
                              keras.layers.Dense(4, use_bias=False)])
     model = keras.Sequential([features, head])
-    x = np.random.RandomState(3).uniform(-1, 1, (2, 224, 224, 3)).astype("float32")
-    model(x)
-    return model, x
+    model.build((None, 224, 224, 3))
+    return model, prepare(model, 224)
 
 
 def ask(kerasd, path, x):
@@ -79,6 +147,7 @@ def ask(kerasd, path, x):
 
 def compare(kerasd, name, make, directory):
     path = os.path.join(directory, name + ".h5")
+    tf.random.set_seed(7)
     try:
         model, x = make()
         model.save(path)
