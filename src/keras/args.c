@@ -236,8 +236,12 @@ static int read_kwargs(struct keras_reader *reader, const cJSON *object, struct 
                        struct err *err)
 {
     struct keras_arg all = {0};
-    if (!cJSON_IsObject(object))
+    char text[KERAS_JSON_BRIEF];
+    if (!object || cJSON_IsNull(object))
         return 0;
+    if (!cJSON_IsObject(object))
+        return err_set(err, KD_EFORMAT, "expected an object of keyword arguments in inbound_nodes, found %s",
+                       keras_json_brief(object, text, sizeof(text)));
     int rc = read_items(reader, object, &all, err);
     node->n_kwargs = all.n_items;
     node->kwargs = all.items;
@@ -253,6 +257,27 @@ static const cJSON *find_ref(const struct keras_reader *reader, const cJSON *jso
     return json;
 }
 
+/* An old node holds references and structures of them; other values only as constants, which are references in
+ * form. */
+static int check_old_node(const struct keras_reader *reader, const cJSON *json, struct err *err)
+{
+    char text[KERAS_JSON_BRIEF];
+    const cJSON *item;
+    if (is_ref(reader, json, true))
+        return 0;
+    if (!cJSON_IsArray(json) && !cJSON_IsObject(json))
+        return err_set(err, KD_EFORMAT,
+                       "expected references to layers ([name, node, tensor]) in inbound_nodes, found %s",
+                       keras_json_brief(json, text, sizeof(text)));
+    int rc = 0;
+    cJSON_ArrayForEach(item, json)
+    {
+        if (rc == 0)
+            rc = check_old_node(reader, item, err);
+    }
+    return rc;
+}
+
 static int read_old_node(struct keras_reader *reader, const cJSON *json, bool keep_list,
                          struct keras_node *node, struct err *err)
 {
@@ -261,7 +286,9 @@ static int read_old_node(struct keras_reader *reader, const cJSON *json, bool ke
     if (ref && !is_ref(reader, ref, false))
         return err_set(err, KD_EFORMAT, "a node refers to the layer '%.100s', which the model does not have",
                        ref->child->valuestring);
-    int rc = first ? keras_read_arg(reader, json, first, err) : no_memory(err);
+    int rc = check_old_node(reader, json, err);
+    if (rc == 0)
+        rc = first ? keras_read_arg(reader, json, first, err) : no_memory(err);
     if (rc != 0)
         return rc;
     bool alone = first->kind == KERAS_ARG_LIST && first->n_items == 1 && !keep_list;
@@ -275,7 +302,11 @@ static int read_new_node(struct keras_reader *reader, const cJSON *json, struct 
 {
     struct keras_arg all = {0};
     const cJSON *args = keras_json_get(json, "args");
-    int rc = cJSON_IsArray(args) ? read_items(reader, args, &all, err) : 0;
+    char text[KERAS_JSON_BRIEF];
+    if (args && !cJSON_IsArray(args))
+        return err_set(err, KD_EFORMAT, "expected a list of arguments in inbound_nodes, found %s",
+                       keras_json_brief(args, text, sizeof(text)));
+    int rc = args ? read_items(reader, args, &all, err) : 0;
     node->n_args = all.n_items;
     node->args = all.items;
     return rc == 0 ? read_kwargs(reader, keras_json_get(json, "kwargs"), node, err) : rc;
@@ -284,7 +315,7 @@ static int read_new_node(struct keras_reader *reader, const cJSON *json, struct 
 int keras_read_node(struct keras_reader *reader, const cJSON *json, bool keep_list, struct keras_node *node,
                     struct err *err)
 {
-    bool new_form = keras_json_get(json, "args") != NULL;
+    bool new_form = keras_json_get(json, "args") || keras_json_get(json, "kwargs");
     reader->keras_3 = new_form;
     node->first_ref = reader->topology->refs.n;
     int rc =

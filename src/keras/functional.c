@@ -148,7 +148,7 @@ static int resolve(struct functional *f, struct err *err)
         struct keras_ref *ref = &refs->items[i];
         const struct entry *entry = &f->entries[ref->layer];
         int64_t call = ref->written - entry->base[ref->of_outputs];
-        if (entry->n_nodes == 1)
+        if (entry->n_nodes == 1 && ref->written >= 0)
             call = 0;
         if (call < 0 || call >= (int64_t)entry->n_nodes)
             return err_set(err, KD_EFORMAT, "node %lld of the layer '%.100s' is referred to, but it has %zu",

@@ -20,7 +20,7 @@ static bool read_shape(const cJSON *list, struct shape *ret)
         int64_t size = SHAPE_UNKNOWN;
         if (ret->rank == SHAPE_MAX_RANK)
             return false;
-        if (!cJSON_IsNull(item) && (!keras_json_int(item, &size) || size < -1))
+        if (!cJSON_IsNull(item) && (!keras_json_int(item, &size) || size < 0))
             return false;
         ret->dim[ret->rank++] = size;
     }
@@ -36,8 +36,14 @@ bool keras_input_read(struct keras_layer *layer, const cJSON *config, struct ker
     char text[KERAS_JSON_BRIEF];
     const cJSON *list = NULL;
     bool good = true;
-    for (size_t i = 0; i < KD_COUNT(keys) && !cJSON_IsArray(list); i++)
+    for (size_t i = 0; i < KD_COUNT(keys) && !cJSON_IsArray(list); i++) {
         list = keras_json_unwrap(keras_json_get(config, keys[i]));
+        if (i < 2 && list && !cJSON_IsArray(list) && !cJSON_IsNull(list)) {
+            keras_config_fail(layer, "config key '%s': expected a list of sizes, found %s", keys[i],
+                              keras_json_brief(list, text, sizeof(text)));
+            return false;
+        }
+    }
     if (cJSON_IsArray(list)) {
         good = read_shape(list, &ret->shape) && ret->shape.rank > 0;
     } else {

@@ -251,6 +251,8 @@ static int lambda_parse(struct keras_layer *layer, struct err *err)
     layer->params = lambda;
     keras_config_ignore(layer, ignored_keys);
     lambda->arguments = keras_config_json(layer, "arguments");
+    if (lambda->arguments && !cJSON_IsObject(lambda->arguments))
+        return keras_config_fail(layer, "config key 'arguments': expected an object");
     if (keras_config_json(layer, "mask"))
         keras_warn(layer->build, layer, "its mask function is not read: its output carries no mask");
     keras_config_json(layer, "function"); /* known, also where the sidecar file replaces it */

@@ -118,6 +118,14 @@ static int check_entry(struct keras_build *build, const cJSON *entry, struct err
     if (!keras_json_string(entry, "class_name"))
         return err_set(err, KD_EFORMAT, "expected a layer ({\"class_name\": ..., \"config\": ...}), found %s",
                        keras_json_brief(entry, text, sizeof(text)));
+    const cJSON *config = keras_json_get(entry, "config");
+    if (config && !cJSON_IsObject(config) && !cJSON_IsArray(config) && !cJSON_IsNull(config))
+        return err_set(err, KD_EFORMAT, "expected an object as the config of a %.60s, found %s",
+                       keras_json_string(entry, "class_name"), keras_json_brief(config, text, sizeof(text)));
+    const cJSON *name = keras_json_get(config, "name");
+    if (name && !cJSON_IsString(name) && !cJSON_IsNull(name))
+        return err_set(err, KD_EFORMAT, "expected a string as the name of a %.60s, found %s",
+                       keras_json_string(entry, "class_name"), keras_json_brief(name, text, sizeof(text)));
     if (++build->n_layers > KERAS_MAX_LAYERS)
         return err_set(err, KD_ETOOBIG, "more than %d layers", KERAS_MAX_LAYERS);
     if (build->nesting >= KERAS_MAX_NESTING)

@@ -63,6 +63,8 @@ static void read_special(struct keras_layer *layer, struct categorical_vocabular
     vocabulary->n_oov = keras_config_int(layer, "num_oov_indices", 1, 0);
     vocabulary->oov_number = -1;
     if (vocabulary->is_string) {
+        if ((mask && !cJSON_IsString(mask)) || (oov && !cJSON_IsString(oov)))
+            keras_config_fail(layer, "config keys 'mask_token' and 'oov_token': expected strings");
         vocabulary->mask_text = text_of(mask);
         vocabulary->oov_text = oov ? text_of(oov) : (struct str_view){"[UNK]", 5};
         return;

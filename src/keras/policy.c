@@ -12,11 +12,13 @@ static const char *policy_name(struct keras_layer *layer, const cJSON *item)
 {
     static const char *const known[] = {"Policy", "PolicyV1", "DTypePolicy", "FloatDTypePolicy", NULL};
     const char *class_name = keras_json_string(item, "class_name");
-    if (cJSON_IsString(item))
-        return item->valuestring;
     for (size_t i = 0; class_name && known[i]; i++)
         if (strcmp(known[i], class_name) == 0)
-            return keras_json_string(keras_json_get(item, "config"), "name");
+            item = keras_json_get(keras_json_get(item, "config"), "name");
+    if (cJSON_IsNull(item))
+        return "_infer";
+    if (cJSON_IsString(item))
+        return item->valuestring;
     char text[KERAS_JSON_BRIEF];
     keras_config_fail(layer, "dtype policy %s: quantised and custom policies are not served",
                       class_name ? class_name : keras_json_brief(item, text, sizeof(text)));

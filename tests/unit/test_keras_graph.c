@@ -188,6 +188,35 @@ static void test_refused_graphs(void)
                  (const char *const[]){"without layers", NULL});
 }
 
+#define ONE_NODE(class, config, node) \
+    MODEL(INPUT("x", "[null, 2]") ", " NODE(class, "a", config, node), "[[\"x\", 0, 0]]", "[[\"a\", 0, 0]]")
+
+/* Values of the wrong type in places where a reader might look past them. */
+static void test_wrong_types(void)
+{
+    static const struct {
+        const char *config, *word;
+    } rows[] = {
+        {ONE_NODE("Add", "", "[[\"x\", 0, 0, {}], 7]"), "found 7"},
+        {ONE_NODE("Add", "", "[[\"x\", 0, 0, {}], [null]]"), "found null"},
+        {ONE_NODE("ReLU", "", "[[\"x\", {}, 0, {}]]"), "expected references"},
+        {ONE_NODE("ReLU", "", "[[\"x\", 0, 0, 5]]"), "expected references"},
+        {ONE_NODE("ReLU", "", "[[\"x\", -1, 0, {}]]"), "node -1"},
+        {ONE_NODE("ReLU", "", "{\"args\": 5, \"kwargs\": {}}"), "expected a list of arguments"},
+        {ONE_NODE("ReLU", "", "{\"args\": [], \"kwargs\": 5}"), "keyword arguments"},
+        {"{\"class_name\": \"Sequential\", \"config\": [{\"class_name\": \"ReLU\", \"config\": "
+         "{\"dtype\": {\"class_name\": \"DTypePolicy\", \"config\": 5}}}]}", "dtype policy"},
+        {MODEL(INPUT("x", "5"), "[[\"x\", 0, 0]]", "[[\"x\", 0, 0]]"), "expected a list of sizes, found 5"},
+        {MODEL(INPUT("x", "[null, -1]"), "[[\"x\", 0, 0]]", "[[\"x\", 0, 0]]"), "[null,-1]"},
+        {"{\"class_name\": \"Sequential\", \"config\": [{\"class_name\": \"ReLU\", \"config\": 5}]}",
+         "as the config of a ReLU, found 5"},
+        {"{\"class_name\": \"Sequential\", \"config\": [{\"class_name\": \"ReLU\", \"config\": {\"name\": 5}}]}",
+         "as the name of a ReLU, found 5"},
+    };
+    for (size_t i = 0; i < KD_COUNT(rows); i++)
+        case_refused(rows[i].config, "2.15.0", (const char *const[]){rows[i].word, NULL});
+}
+
 static void test_training(void)
 {
     static const char config[] =
@@ -358,6 +387,7 @@ int main(void)
         {"dict inputs and outputs", test_dicts},
         {"unknown layers that nothing needs", test_loose_ends},
         {"broken graphs are refused by name", test_refused_graphs},
+        {"wrong types are refused", test_wrong_types},
         {"training=True", test_training},
         {"all obstacles at once", test_obstacles},
         {"obstacles in wrappers", test_obstacle_in_wrapper},
