@@ -129,7 +129,7 @@ static int run_steps(struct engine_plan *plan, struct engine_worker *worker, con
         struct plan_step *run = &plan->steps[i];
         struct io io = {.in = worker->pointers + run->first,
                         .out = worker->pointers + run->first + run->step->n_in,
-                        .scratch = arena + run->scratch,
+                        .scratch = arena ? arena + run->scratch : NULL,
                         .spare = &worker->spare};
         int status = run_step(run, &io, profiling, err);
         if (status)

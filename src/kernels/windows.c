@@ -136,8 +136,8 @@ static void fill_pixels(const struct table *t, const float *line, int64_t at, in
     whole_windows(at, w->stride[2], line ? count : 0, w->in[2] - 1, &first, &end);
     for (; i < first; i++)
         to[i] = t->zeros;
-    for (const float *from = line ? line + at * w->x_pixel : NULL; i < end; i++)
-        to[i] = from + i * step;
+    for (; i < end; i++)
+        to[i] = line + (at * w->x_pixel + i * step);
     for (; i < count; i++)
         to[i] = t->zeros;
 }
@@ -154,8 +154,8 @@ static void fill_rows(struct table *t, const float *line, int64_t at, int64_t co
         return;
     for (; i < first; i++)
         to[i] = copy_edge(t, line, at + i * w->stride[2]);
-    for (const float *from = line + at * w->x_pixel; i < end; i++)
-        to[i] = from + i * step;
+    for (; i < end; i++)
+        to[i] = line + (at * w->x_pixel + i * step);
     for (; i < count; i++)
         to[i] = copy_edge(t, line, at + i * w->stride[2]);
 }
