@@ -376,8 +376,11 @@ static int read_structure(struct keras_reader *reader, const cJSON *json, const 
             rc = read_structure(reader, item, item->string, list, err);
         return rc;
     }
+    char text[KERAS_JSON_BRIEF];
     if (!cJSON_IsArray(json))
-        return err_set(err, KD_EFORMAT, "input_layers and output_layers must hold references to layers");
+        return err_set(err, KD_EFORMAT,
+                       "input_layers and output_layers: expected references to layers ([name, node, tensor]), "
+                       "found %s", keras_json_brief(json, text, sizeof(text)));
     cJSON_ArrayForEach(item, json)
     {
         if (rc == 0)
