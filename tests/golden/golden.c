@@ -29,6 +29,7 @@
 #include "base/thread.h"
 #include "engine/engine.h"
 #include "golden/compare.h"
+#include "golden/report.h"
 #include "image/image.h"
 #include "keras/keras.h"
 #include "load/load.h"
@@ -373,6 +374,21 @@ static struct child start_case(const struct manifest *manifest, const cJSON *ite
 static size_t n_cases, n_failed;
 static double worst_of_family;
 
+/* Above this tolerance a case is about a type of few bits. */
+#define LOW_PRECISION 1e-3
+
+static void report_case(const struct child *child, const struct verdict *verdict)
+{
+    const cJSON *name, *tolerance = member(child->item, "tolerance");
+    printf("%-24s %-56s %.2g\n", child->manifest->label, string_of(child->item, "name"), verdict->worst);
+    cJSON_ArrayForEach(name, member(child->item, "classes"))
+    {
+        if (tolerance)
+            golden_report_add(name->valuestring, string_of(child->manifest->json, "environment"), verdict->worst,
+                              tolerance->valuedouble >= LOW_PRECISION);
+    }
+}
+
 static void finish_case(struct child *child)
 {
     struct verdict verdict = {0};
@@ -390,7 +406,7 @@ static void finish_case(struct child *child)
     if (verdict.failed)
         printf("FAIL %s/%s: %s\n", child->manifest->label, string_of(child->item, "name"), verdict.text);
     else if (report_wanted)
-        printf("%-24s %-56s %.2g\n", child->manifest->label, string_of(child->item, "name"), verdict.worst);
+        report_case(child, &verdict);
     child->fd = -1;
 }
 
@@ -485,6 +501,8 @@ int main(int argc, char **argv)
         buf_done(&manifest.data);
     }
     globfree(&found);
+    if (report_wanted)
+        golden_report_print();
     printf("golden: %zu cases, %zu failed\n", n_cases, n_failed);
     return n_failed > 0 || n_cases == 0;
 }

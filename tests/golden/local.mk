@@ -12,11 +12,12 @@ EXTRA_DIST += tests/golden/README.md tests/golden/environments.txt tests/golden/
 check_PROGRAMS += tests/golden/golden
 TESTS += tests/golden/golden
 
-tests_golden_golden_SOURCES = tests/golden/golden.c tests/golden/compare.c tests/golden/compare.h
+tests_golden_golden_SOURCES = tests/golden/golden.c tests/golden/compare.c tests/golden/compare.h \
+	tests/golden/report.c tests/golden/report.h
 tests_golden_golden_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests
 tests_golden_golden_LDADD = $(LDADD)
 
-# worst error of every case
+# worst error of every case, then by layer and writer
 golden-report: tests/golden/golden kerasd-load
 	$(AM_TESTS_ENVIRONMENT) tests/golden/golden --report
 .PHONY: golden-report
