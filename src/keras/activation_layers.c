@@ -124,6 +124,74 @@ const struct keras_class keras_class_prelu = {
     .lower = prelu_lower,
 };
 
+/* ---- SReLU, ParametricSoftplus ---- */
+
+static int srelu_parse(struct keras_layer *layer, struct err *err)
+{
+    keras_config_ignore(layer, (const char *const[]){"t_left_init", "a_left_init", "t_right_init", "a_right_init",
+                                                     "shared_axes", NULL});
+    keras_declare_weight(layer, "t_left", true);
+    keras_declare_weight(layer, "a_left", true);
+    keras_declare_weight(layer, "t_right", true);
+    keras_declare_weight(layer, "a_right", true);
+    return 0;
+}
+
+/* Slope a_left up to t_left, 1 up to t_left + |t_right|, a_right from there. */
+static int srelu_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
+{
+    struct engine_graph *graph = call->graph;
+    const struct unary relu = {.kind = UNARY_RELU}, absolute = {.kind = UNARY_ABS};
+    engine_value x = call->inputs[0].value, left = keras_weight(layer, call, "t_left", -1);
+    engine_value width = engine_unary(graph, absolute, keras_weight(layer, call, "t_right", -1));
+    engine_value at = engine_binary(graph, BINARY_SUBTRACT, x, left);
+    engine_value below = engine_binary(graph, BINARY_MINIMUM, at, keras_scalar(call, x, 0));
+    engine_value above = engine_unary(graph, relu, engine_binary(graph, BINARY_SUBTRACT, at, width));
+    below = engine_binary(graph, BINARY_MULTIPLY, below, keras_weight(layer, call, "a_left", -1));
+    above = engine_binary(graph, BINARY_MULTIPLY, above, keras_weight(layer, call, "a_right", -1));
+    engine_value y = engine_binary(graph, BINARY_MINIMUM, engine_unary(graph, relu, at), width);
+    y = engine_binary(graph, BINARY_ADD, engine_binary(graph, BINARY_ADD, left, y), below);
+    keras_call_return(call, 0, engine_binary(graph, BINARY_ADD, y, above));
+    return 0;
+}
+
+const struct keras_class keras_class_srelu = {
+    .names = (const char *const[]){"SReLU", NULL},
+    .family = "Activation",
+    .doc = "Keras 1",
+    .support = KERAS_SERVED,
+    .mask = KERAS_MASK_PASS,
+    .parse = srelu_parse,
+    .lower = srelu_lower,
+};
+
+static int softplus_parse(struct keras_layer *layer, struct err *err)
+{
+    keras_config_ignore(layer, (const char *const[]){"alpha_init", "beta_init", "shared_axes", NULL});
+    keras_declare_weight(layer, "alphas", true);
+    keras_declare_weight(layer, "betas", true);
+    return 0;
+}
+
+static int softplus_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
+{
+    struct engine_graph *graph = call->graph;
+    engine_value y = engine_binary(graph, BINARY_MULTIPLY, call->inputs[0].value, keras_weight(layer, call, "betas", -1));
+    y = engine_unary(graph, (struct unary){.kind = UNARY_SOFTPLUS}, y);
+    keras_call_return(call, 0, engine_binary(graph, BINARY_MULTIPLY, y, keras_weight(layer, call, "alphas", -1)));
+    return 0;
+}
+
+const struct keras_class keras_class_parametric_softplus = {
+    .names = (const char *const[]){"ParametricSoftplus", NULL},
+    .family = "Activation",
+    .doc = "Keras 1",
+    .support = KERAS_SERVED,
+    .mask = KERAS_MASK_PASS,
+    .parse = softplus_parse,
+    .lower = softplus_lower,
+};
+
 /* ---- Softmax ---- */
 
 struct softmax {

@@ -353,9 +353,9 @@ CLASS(conv3d, conv, 3, conv_convert, "groups, dilation, both data formats", "Con
 CLASS(conv1d_transpose, transpose, 1, transpose_convert, "output_padding, dilation", "Conv1DTranspose",
       "Convolution1DTranspose")
 CLASS(conv2d_transpose, transpose, 2, transpose_convert, "output_padding, dilation", "Conv2DTranspose",
-      "Convolution2DTranspose", "Deconvolution2D")
+      "Convolution2DTranspose", "Deconvolution2D", "Deconv2D")
 CLASS(conv3d_transpose, transpose, 3, transpose_convert, "output_padding, dilation", "Conv3DTranspose",
-      "Convolution3DTranspose", "Deconvolution3D")
+      "Convolution3DTranspose", "Deconvolution3D", "Deconv3D")
 CLASS(depthwise_conv1d, depthwise, 1, NULL, "depth_multiplier, dilation", "DepthwiseConv1D")
 CLASS(depthwise_conv2d, depthwise, 2, NULL, "depth_multiplier, dilation", "DepthwiseConv2D")
 CLASS(separable_conv1d, separable, 1, NULL, "depth_multiplier, dilation, causal padding", "SeparableConv1D",

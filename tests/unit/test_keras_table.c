@@ -75,8 +75,9 @@ static void test_refusals(void)
                      "{\"class_name\": \"Sequential\", \"config\": [{\"class_name\": \"%s\", \"config\": "
                      "{\"name\": \"the_layer\", \"trainable\": true, \"batch_input_shape\": [null, 2]}}]}",
                      name);
-            case_refused(config, "2.15.0", (const char *const[]){name, "the_layer", NULL});
-            case_refused(config, "3.10.0", (const char *const[]){name, "the_layer", NULL});
+            const char *const words[] = {name, "the_layer", keras_classes[i]->doc, NULL};
+            case_refused(config, "2.15.0", words);
+            case_refused(config, "3.10.0", words);
         }
 }
 
