@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -22,17 +23,18 @@
 #define FIRST_FD 3
 #define MAX_FDS 8
 
-void notify_send(const char *format, ...)
+/* A manager that does not read is waited for this long, for messages that are sent once. */
+#define SEND_TIMEOUT_S 5
+
+static void send_text(int flags, const char *format, va_list args)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const char *path = getenv("NOTIFY_SOCKET");
+    const struct timeval timeout = {.tv_sec = SEND_TIMEOUT_S};
     char text[1024];
-    va_list args;
     if (!path || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof(address.sun_path))
         return;
-    va_start(args, format);
     int length = vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
     if (length < 0 || (size_t)length >= sizeof(text))
         return;
     memcpy(address.sun_path, path, strlen(path));
@@ -42,8 +44,25 @@ void notify_send(const char *format, ...)
     if (fd < 0)
         return;
     socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
-    sendto(fd, text, (size_t)length, MSG_NOSIGNAL, (const struct sockaddr *)&address, size);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+    sendto(fd, text, (size_t)length, MSG_NOSIGNAL | flags, (const struct sockaddr *)&address, size);
     close(fd);
+}
+
+void notify_send(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    send_text(0, format, args);
+    va_end(args);
+}
+
+void notify_try(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    send_text(MSG_DONTWAIT, format, args);
+    va_end(args);
 }
 
 void notify_reloading(void)

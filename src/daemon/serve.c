@@ -338,11 +338,11 @@ static int run(struct daemon *daemon)
         if (now >= beat_ns) {
             beat_ns = now + watchdog_ns;
             if (sched_pool_alive(daemon->pool))
-                notify_send("WATCHDOG=1");
+                notify_try("WATCHDOG=1");
         }
         if (!is_ready(daemon) && now >= extend_ns) {
             extend_ns = now + EXTEND_NS;
-            notify_send("EXTEND_TIMEOUT_USEC=%d\nSTATUS=loading models", 30 * 1000000);
+            notify_try("EXTEND_TIMEOUT_USEC=%d\nSTATUS=loading models", 30 * 1000000);
         }
     }
     return EXIT_OK;

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import queue
 import select
 import signal
 import socket
@@ -222,14 +223,22 @@ def notifies(directory):
     for name in (os.path.join(directory, "notify"), "\0kerasd-test-%d" % os.getpid()):
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         notify.bind(name)
-        notify.settimeout(60)
+        arrived = queue.Queue()
+
+        def read():
+            message = b""
+            while not message.startswith(b"STOPPING=1"):
+                message = notify.recv(4096)
+                arrived.put(message.decode())
+        # From the start: a manager that does not read makes a process wait that tells it something.
+        threading.Thread(target=read, daemon=True).start()
         env = dict(os.environ, NOTIFY_SOCKET=name.replace("\0", "@"), WATCHDOG_USEC="200000")
         daemon = Daemon(DIGITS, env=env)
         seen = []
 
         def until(start):
             while not seen or not seen[-1].startswith(start):
-                seen.append(notify.recv(4096).decode())
+                seen.append(arrived.get(timeout=60))
         until("READY=1")
         check("1 model versions available" in seen[-1], seen[-1])
         until("WATCHDOG=1")
@@ -240,6 +249,21 @@ def notifies(directory):
         until("STOPPING=1")
         check(daemon.stop() == 0, "exit status")
         notify.close()
+
+
+def ignores_a_deaf_manager(directory):
+    """A manager that reads nothing neither stops the start nor the beat of the daemon."""
+    name = os.path.join(directory, "deaf")
+    notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    notify.bind(name)
+    for i in range(1000):  # until its queue is full
+        try:
+            notify.sendto(b"x", socket.MSG_DONTWAIT, name)
+        except BlockingIOError:
+            break
+    with Daemon(DIGITS, env=dict(os.environ, NOTIFY_SOCKET=name, WATCHDOG_USEC="20000")) as daemon:
+        check(daemon.get("/v1/models/digits")[0] == 200, "serves")
+    notify.close()
 
 
 def socket_activation(directory):
@@ -293,4 +317,4 @@ def tools(directory):
 
 if __name__ == "__main__":
     run(serves_and_stops, names, environment, refusals, one_bad_of_many, hangup, finishes_requests,
-        finishes_queue, stops_under_load, second_signal, notifies, socket_activation, tools)
+        finishes_queue, stops_under_load, second_signal, notifies, ignores_a_deaf_manager, socket_activation, tools)
