@@ -201,6 +201,16 @@ static engine_value activate_glu(struct engine_graph *graph, engine_value x)
     return engine_binary(graph, BINARY_MULTIPLY, a, engine_unary(graph, sigmoid, b));
 }
 
+engine_value keras_unary(struct keras_call *call, struct unary function, engine_value x)
+{
+    enum dtype dtype = x == ENGINE_NONE ? DTYPE_FLOAT32 : engine_dtype(call->graph, x);
+    bool keeps = function.kind == UNARY_RELU || function.kind == UNARY_RELU6 || function.kind == UNARY_RELU_GENERAL;
+    if (dtype_is_float(dtype) || function.kind == UNARY_LINEAR)
+        return engine_unary(call->graph, function, x);
+    engine_value y = engine_unary(call->graph, function, engine_cast(call->graph, x, DTYPE_FLOAT32));
+    return keeps ? engine_cast(call->graph, y, dtype) : y;
+}
+
 engine_value keras_activate(struct keras_call *call, const struct keras_activation *activation,
                             engine_value x)
 {
@@ -220,7 +230,7 @@ engine_value keras_activate(struct keras_call *call, const struct keras_activati
     case ACTIVATION_UNARY:
         break;
     }
-    return engine_unary(call->graph, activation->unary, x);
+    return keras_unary(call, activation->unary, x);
 }
 
 bool keras_activation_unary(const struct keras_activation *activation, struct unary *ret)

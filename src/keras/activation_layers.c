@@ -16,7 +16,7 @@ static int set_unary(struct keras_layer *layer, struct unary function)
 
 static int unary_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
 {
-    keras_call_return(call, 0, engine_unary(call->graph, *layer->unary, call->inputs[0].value));
+    keras_call_return(call, 0, keras_unary(call, *layer->unary, call->inputs[0].value));
     return 0;
 }
 

@@ -87,6 +87,15 @@ static bool casts_inputs(const struct keras_layer *layer)
     return !layer->class->operation && !layer->class->keeps_inputs && !layer->state->is_model;
 }
 
+/* The same for the first argument, where a layer may compute in floats whatever comes. */
+static engine_value cast_input(const struct keras_layer *layer, struct keras_call *call, engine_value x)
+{
+    if (layer->class->needs_floats && x != ENGINE_NONE && engine_dtype(call->graph, x) != DTYPE_STRING &&
+        dtype_is_float(layer->compute_dtype))
+        return engine_cast(call->graph, x, layer->compute_dtype);
+    return keras_autocast(layer, call, x);
+}
+
 /* Copies argument trees with their float tensors cast. Depth is that of the JSON they were read from. */
 static const struct keras_arg *cast_args(const struct keras_layer *layer, struct keras_call *call,
                                          const struct keras_arg *from, size_t n)
@@ -111,7 +120,7 @@ static int cast_inputs(const struct keras_layer *layer, struct keras_call *call,
         arena_memdup(call->build->scratch, call->inputs, call->n_inputs * sizeof(*inputs));
     bool all = layer->writer->family == KERAS_3;
     for (size_t i = 0; inputs && i < call->n_inputs; i++)
-        inputs[i].value = keras_autocast(layer, call, inputs[i].value);
+        inputs[i].value = cast_input(layer, call, inputs[i].value);
     call->inputs = inputs;
     if (all) {
         call->args = cast_args(layer, call, call->args, call->n_args);

@@ -71,7 +71,38 @@ static engine_value split_leading(struct keras_call *call, engine_value y, engin
 
 /* ---- lowering ---- */
 
-typedef engine_value (*conv_fn)(const struct keras_layer *layer, struct keras_call *call, engine_value x);
+typedef engine_value (*conv_fn)(const struct keras_layer *layer, struct keras_call *call, engine_value x,
+                                engine_value bias);
+
+/* Keras 3.7 and later on TensorFlow take a bias [1, C, 1, 1] for one of the last axis, if that is known to
+ * have C elements too. */
+static bool bias_goes_last(const struct keras_layer *layer, struct keras_call *call, engine_value y,
+                           engine_value bias)
+{
+    const struct conv *conv = layer->params;
+    if (!conv->channels_first || y == ENGINE_NONE || bias == ENGINE_NONE)
+        return false;
+    int64_t channels = engine_dim(call->graph, y, -1);
+    return keras_since(layer->writer, KERAS_3, 3, 7) && strcmp(layer->writer->backend, "tensorflow") == 0 &&
+           channels > 1 && engine_dim(call->graph, y, -2) == channels;
+}
+
+/* Activations that look at the last axis see a picture as Keras has it, channels first. */
+static engine_value finish(const struct keras_layer *layer, struct keras_call *call, engine_value y,
+                           engine_value bias_last)
+{
+    const struct conv *conv = layer->params;
+    struct unary unary;
+    bool per_number = !conv->activation || keras_activation_unary(conv->activation, &unary);
+    if (!conv->channels_first || (per_number && bias_last == ENGINE_NONE)) {
+        y = keras_activate(call, conv->activation, y);
+        return conv->channels_first ? keras_to_channels_first(call, y) : y;
+    }
+    y = keras_to_channels_first(call, y);
+    if (bias_last != ENGINE_NONE)
+        y = engine_binary(call->graph, BINARY_ADD, y, bias_last);
+    return keras_activate(call, conv->activation, y);
+}
 
 static int lower_with(const struct keras_layer *layer, struct keras_call *call, conv_fn compute)
 {
@@ -83,11 +114,17 @@ static int lower_with(const struct keras_layer *layer, struct keras_call *call, 
     bool leading = x != ENGINE_NONE && engine_rank(call->graph, x) > n_spatial + 2;
     if (!leading && !keras_expect_rank(call, x, n_spatial + 2))
         return 0;
-    engine_value y = compute(layer, call, leading ? merge_leading(call, x, n_spatial) : x);
+    engine_value merged = leading ? merge_leading(call, x, n_spatial) : x;
+    engine_value bias = keras_weight(layer, call, "bias", 1, (int64_t)SHAPE_UNKNOWN), bias_last = ENGINE_NONE;
+    engine_value y = compute(layer, call, merged, bias);
+    if (bias_goes_last(layer, call, y, bias)) {
+        keras_rule(call->build, "channels_first: the bias lies along the last axis, as Keras 3.7 and later");
+        bias_last = bias;
+        y = compute(layer, call, merged, ENGINE_NONE);
+    }
     if (leading)
         y = split_leading(call, y, x, n_spatial);
-    y = keras_activate(call, conv->activation, y);
-    keras_call_return(call, 0, conv->channels_first ? keras_to_channels_first(call, y) : y);
+    keras_call_return(call, 0, finish(layer, call, y, bias_last));
     return 0;
 }
 
@@ -107,7 +144,8 @@ static engine_value kernel_of(const struct keras_layer *layer, struct keras_call
     }
 }
 
-static engine_value conv_compute(const struct keras_layer *layer, struct keras_call *call, engine_value x)
+static engine_value conv_compute(const struct keras_layer *layer, struct keras_call *call,
+                                 engine_value x, engine_value bias)
 {
     const struct conv *conv = layer->params;
     int64_t channels = engine_dim(call->graph, x, -1);
@@ -116,7 +154,6 @@ static engine_value conv_compute(const struct keras_layer *layer, struct keras_c
                                  (long long)channels, (long long)conv->groups);
     int64_t per_group = channels == SHAPE_UNKNOWN ? SHAPE_UNKNOWN : channels / conv->groups;
     engine_value kernel = kernel_of(layer, call, "kernel", per_group, conv->filters);
-    engine_value bias = keras_weight(layer, call, "bias", 1, conv->filters);
     return engine_conv(call->graph, x, kernel, bias, &conv->window, conv->groups);
 }
 
@@ -126,11 +163,10 @@ static int conv_lower(const struct keras_layer *layer, struct keras_call *call, 
 }
 
 static engine_value transpose_compute(const struct keras_layer *layer, struct keras_call *call,
-                                      engine_value x)
+                                 engine_value x, engine_value bias)
 {
     const struct conv *conv = layer->params;
     engine_value kernel = kernel_of(layer, call, "kernel", conv->filters, engine_dim(call->graph, x, -1));
-    engine_value bias = keras_weight(layer, call, "bias", 1, conv->filters);
     return engine_conv_transpose(call->graph, x, kernel, bias, &conv->window,
                                  conv->has_output_padding ? conv->output_padding : NULL);
 }
@@ -141,12 +177,11 @@ static int transpose_lower(const struct keras_layer *layer, struct keras_call *c
 }
 
 static engine_value depthwise_compute(const struct keras_layer *layer, struct keras_call *call,
-                                      engine_value x)
+                                 engine_value x, engine_value bias)
 {
     const struct conv *conv = layer->params;
     engine_value kernel =
         kernel_of(layer, call, "depthwise_kernel", engine_dim(call->graph, x, -1), conv->filters);
-    engine_value bias = keras_weight(layer, call, "bias", 1, (int64_t)SHAPE_UNKNOWN);
     return engine_depthwise_conv(call->graph, x, kernel, bias, &conv->window);
 }
 
@@ -157,7 +192,7 @@ static int depthwise_lower(const struct keras_layer *layer, struct keras_call *c
 
 /* Depthwise with strides and dilation, then a product over the channels. */
 static engine_value separable_compute(const struct keras_layer *layer, struct keras_call *call,
-                                      engine_value x)
+                                 engine_value x, engine_value bias)
 {
     const struct conv *conv = layer->params;
     struct engine_window point = {.n_spatial = conv->window.n_spatial, .size = {1, 1, 1}, .stride = {1, 1, 1},
@@ -165,7 +200,6 @@ static engine_value separable_compute(const struct keras_layer *layer, struct ke
     engine_value depthwise =
         kernel_of(layer, call, "depthwise_kernel", engine_dim(call->graph, x, -1), SHAPE_UNKNOWN);
     engine_value pointwise = keras_weight(layer, call, "pointwise_kernel", -1);
-    engine_value bias = keras_weight(layer, call, "bias", 1, conv->filters);
     engine_value y = engine_depthwise_conv(call->graph, x, depthwise, ENGINE_NONE, &conv->window);
     return engine_conv(call->graph, y, pointwise, bias, &point, 1);
 }

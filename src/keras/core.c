@@ -52,6 +52,7 @@ const struct keras_class keras_class_dense = {
     .doc = "over the last axis, any rank from 2",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_PASS,
+    .needs_floats = true,
     .parse = dense_parse,
     .lower = dense_lower,
 };
@@ -126,6 +127,7 @@ const struct keras_class keras_class_einsum_dense = {
     .doc = "every equation of one input and the kernel",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_DROP,
+    .needs_floats = true,
     .parse = einsum_dense_parse,
     .lower = einsum_dense_lower,
 };

@@ -100,6 +100,7 @@ struct keras_class {
     enum keras_mask_rule mask;
     bool operation;        /* a TensorFlow or Keras function as a node; implies keeps_inputs */
     bool keeps_inputs;     /* float inputs are not cast to the layer's compute dtype before lower() */
+    bool needs_floats;     /* integer inputs are cast to it too */
     /* Reads the config (through keras_config_*), sets layer->params, declares weights, makes children.
      * NULL: nothing to read. Errors need not name the layer, the core adds that. */
     int (*parse)(struct keras_layer *layer, struct err *err);
@@ -251,6 +252,8 @@ const struct keras_activation *keras_config_activation(struct keras_layer *layer
 const struct keras_activation *keras_activation_by_name(const struct keras_layer *layer, const char *name);
 engine_value keras_activate(struct keras_call *call, const struct keras_activation *activation,
                             engine_value x);
+/* A function of integers too: computed in float32, and an integer again where it is a form of relu. */
+engine_value keras_unary(struct keras_call *call, struct unary function, engine_value x);
 /* For recurrent cells: true and *ret if it is a plain unary function. */
 bool keras_activation_unary(const struct keras_activation *activation, struct unary *ret);
 

@@ -120,7 +120,7 @@ static int add_inputs(struct keras_model *model, struct keras_tensor *inputs, st
 static const char *output_name(const struct keras_model *model, size_t i)
 {
     const struct keras_topology *topology = model->root->params;
-    const struct keras_port *port = &topology->outputs[i];
+    const struct keras_port *port = &topology->outputs[i < topology->n_outputs ? i : topology->n_outputs - 1];
     const struct keras_node *node = &topology->nodes[topology->refs.items[port->ref].node];
     if (port->key)
         return port->key;
@@ -151,7 +151,7 @@ static int lower(struct keras_model *model, struct err *err)
     struct keras_tensor *inputs = arena_calloc(build->arena, topology->n_inputs, sizeof(*inputs));
     struct keras_tensor *outputs = arena_calloc(build->arena, KERAS_MAX_OUTPUTS, sizeof(*outputs));
     model->inputs = arena_calloc(build->arena, topology->n_inputs, sizeof(*model->inputs));
-    model->outputs = arena_calloc(build->arena, topology->n_outputs, sizeof(*model->outputs));
+    model->outputs = arena_calloc(build->arena, KERAS_MAX_OUTPUTS, sizeof(*model->outputs));
     build->graph = engine_graph_new();
     if (!inputs || !outputs || !model->inputs || !model->outputs || !build->graph)
         return no_memory(err);

@@ -105,12 +105,16 @@ struct layout {
     int attended[SHAPE_MAX_RANK];
 };
 
-static bool make_layout(const struct multi_head *params, int rank, struct layout *layout)
+/* counts_back: axes below 0 count from the end. tf.keras counts those with the heads' axis among them, so that
+ * something else comes out: not served. */
+static bool make_layout(const struct multi_head *params, int rank, bool counts_back, struct layout *layout)
 {
     bool attended[SHAPE_MAX_RANK] = {false};
     memset(layout, 0, sizeof(*layout));
     layout->rank = rank;
     for (int i = 0; i < params->n_axes; i++) {
+        if (params->axes[i] < 0 && !counts_back)
+            return false;
         int64_t axis = params->axes[i] < 0 ? params->axes[i] + rank : params->axes[i];
         if (axis < 1 || axis >= rank - 1 || attended[axis])
             return false;
@@ -267,6 +271,13 @@ static engine_value input_mask(struct keras_call *call, const char *name, engine
     return mask == ENGINE_NONE ? mask : engine_cast(call->graph, mask, DTYPE_BOOL);
 }
 
+/* MultiHeadAttention from Keras 3.8 on forgets the argument query_mask: "" is no argument's name. */
+static const char *query_mask_name(const struct keras_layer *layer)
+{
+    bool forgets = keras_since(layer->writer, KERAS_3, 3, 8) && strcmp(layer->class_name, "MultiHeadAttention") == 0;
+    return forgets ? "" : "query_mask";
+}
+
 /* bool [N, T, S] or more axes, or ENGINE_NONE. */
 static engine_value attention_mask(const struct keras_layer *layer, struct keras_call *call,
                                    const struct keras_tensor in[3], bool has_key)
@@ -276,9 +287,9 @@ static engine_value attention_mask(const struct keras_layer *layer, struct keras
     engine_value mask = ENGINE_NONE;
     const size_t position = layer->writer->family == KERAS_3 ? 6 : 3;
     if (sees_masks(layer)) {
-        engine_value query = input_mask(call, "query_mask", in[0].mask),
-                     value = input_mask(call, "value_mask", in[1].mask);
-        engine_value key = has_key ? input_mask(call, "key_mask", in[2].mask) : ENGINE_NONE;
+        engine_value query = input_mask(call, query_mask_name(layer), in[0].mask),
+                     value = input_mask(call, "value_mask", in[1].mask),
+                     key = input_mask(call, "key_mask", has_key ? in[2].mask : ENGINE_NONE);
         mask = query == ENGINE_NONE ? query : engine_expand_dims(graph, query, -1);
         mask = attention_and(call, mask, value == ENGINE_NONE ? value : engine_expand_dims(graph, value, -2));
         mask = attention_and(call, mask, key == ENGINE_NONE ? key : engine_expand_dims(graph, key, -2));
@@ -423,7 +434,7 @@ static int lower(const struct keras_layer *layer, struct keras_call *call, struc
     for (int i = 0; i < 3; i++)
         if (in[i].value == ENGINE_NONE || engine_rank(call->graph, in[i].value) != rank)
             return err_set(err, KD_EFORMAT, "query, value and key must have the same number of axes");
-    if (!make_layout(params, rank, &layout))
+    if (!make_layout(params, rank, layer->writer->family == KERAS_3, &layout))
         return err_set(err, KD_EUNSUPPORTED, "attention_axes do not fit an input of %d axes", rank);
     bool scores_wanted = attention_flag(call, "return_attention_scores", false);
     engine_value p = attend(layer, call, &layout, in, has_key, scores_wanted);

@@ -175,19 +175,34 @@ const struct keras_class keras_class_batch_normalization = {
     .doc = "one axis or several; renorm; folded into the layer before it where possible",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_PASS,
+    .needs_floats = true,
     .parse = batch_parse,
     .lower = batch_lower,
 };
 
 /* ---- scale and shift by weights ---- */
 
-/* A weight with one size per axis, reshaped so that it broadcasts against x. */
+/* Does the weight have the sizes of x's last axes? */
+static bool fits_last(struct keras_call *call, engine_value weight, engine_value x, const int *axes, int n_axes)
+{
+    int rank = engine_rank(call->graph, x);
+    for (int i = 0; i < n_axes; i++)
+        if (axes[i] != rank - n_axes + i ||
+            engine_dim(call->graph, weight, i) != engine_dim(call->graph, x, axes[i]))
+            return false;
+    return true;
+}
+
+/* A weight with one size per axis, reshaped so that it broadcasts against x. Its sizes stand in the order of
+ * the axes in the config; Keras too lets its numbers fall where that puts them. */
 static engine_value along_axes(const struct keras_layer *layer, struct keras_call *call, const char *kind,
                                engine_value x, const int *axes, int n_axes)
 {
     engine_value weight = keras_weight(layer, call, kind, n_axes == 1 ? 1 : -1, (int64_t)SHAPE_UNKNOWN);
+    if (weight == ENGINE_NONE || engine_rank(call->graph, weight) < n_axes)
+        return weight;
     int rank = engine_rank(call->graph, x);
-    if (weight == ENGINE_NONE || axes[0] + n_axes == rank)
+    if (fits_last(call, weight, x, axes, n_axes))
         return weight;
     int64_t spec[SHAPE_MAX_RANK];
     if (engine_rank(call->graph, weight) != n_axes)
@@ -195,8 +210,10 @@ static engine_value along_axes(const struct keras_layer *layer, struct keras_cal
                                  "weight '%s' does not have one axis per normalised axis", kind);
     for (int i = 0; i < rank; i++)
         spec[i] = 1;
-    for (int i = 0; i < n_axes; i++)
-        spec[axes[i]] = engine_dim(call->graph, weight, i);
+    for (int i = 0; i < n_axes; i++) {
+        int64_t size = engine_dim(call->graph, x, axes[i]);
+        spec[axes[i]] = size == SHAPE_UNKNOWN ? engine_dim(call->graph, weight, i) : size;
+    }
     return engine_reshape(call->graph, weight, spec, rank);
 }
 
@@ -254,6 +271,7 @@ const struct keras_class keras_class_layer_normalization = {
     .doc = "one axis or several, rms_scaling",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_PASS,
+    .needs_floats = true,
     .parse = layer_parse,
     .lower = layer_lower,
 };
@@ -350,6 +368,7 @@ const struct keras_class keras_class_group_normalization = {
     .doc = "any axis; Keras's own and that of tensorflow_addons",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_PASS,
+    .needs_floats = true,
     .parse = group_parse,
     .lower = group_lower,
 };
@@ -394,6 +413,7 @@ const struct keras_class keras_class_unit_normalization = {
     .doc = "one axis or several",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_PASS,
+    .needs_floats = true,
     .parse = unit_parse,
     .lower = unit_lower,
 };

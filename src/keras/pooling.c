@@ -26,12 +26,14 @@ static engine_value to_last(const struct keras_layer *layer, struct keras_call *
     engine_value x = call->inputs[0].value;
     if (!keras_expect_rank(call, x, pooling->window.n_spatial + 2))
         return ENGINE_NONE;
+    x = dtype_is_float(engine_dtype(call->graph, x)) ? x : engine_cast(call->graph, x, DTYPE_FLOAT32);
     return pooling->channels_first ? keras_to_channels_last(call, x) : x;
 }
 
 static void return_from_last(const struct keras_layer *layer, struct keras_call *call, engine_value y)
 {
     const struct pooling *pooling = layer->params;
+    y = engine_cast(call->graph, y, engine_dtype(call->graph, call->inputs[0].value));
     keras_call_return(call, 0, pooling->channels_first ? keras_to_channels_first(call, y) : y);
 }
 
@@ -100,10 +102,16 @@ static int global_lower(const struct keras_layer *layer, struct keras_call *call
     int axes[ENGINE_MAX_SPATIAL], n_axes = spatial_axes(pooling, axes);
     if (!keras_expect_rank(call, x, n_axes + 2))
         return 0;
+    /* Means of integers are floats in Keras 3, and cut off in tf.keras. */
+    enum dtype dtype = engine_dtype(call->graph, x);
+    if (kind == POOL_AVERAGE && !dtype_is_float(dtype))
+        x = engine_cast(call->graph, x, layer->compute_dtype);
     bool masked = kind == POOL_AVERAGE && n_axes == 1 && call->inputs[0].mask != ENGINE_NONE;
     enum reduce_kind reduce = kind == POOL_AVERAGE ? REDUCE_MEAN : REDUCE_MAX;
     engine_value y = masked ? masked_mean(pooling, call, x)
                             : engine_reduce(call->graph, reduce, x, axes, n_axes, pooling->keepdims);
+    if (dtype_is_int(dtype) && layer->writer->family != KERAS_3)
+        y = engine_cast(call->graph, y, dtype);
     keras_call_return(call, 0, y);
     return 0;
 }

@@ -254,6 +254,7 @@ const struct keras_class keras_class_random_crop = {
     .doc = "at inference: resized to its size, from Keras 3.8 on nothing",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_DROP,
+    .keeps_inputs = true,
     .parse = random_crop_parse,
     .lower = random_crop_lower,
 };

@@ -1,5 +1,7 @@
 /* Random augmentation of pictures: nothing happens at inference but the cast to the type that the layer
- * computes in. A call with training=True is refused by the core, since training_matters is set. */
+ * computes in; some layers of Keras 3 even leave integers alone then. A call with training=True is refused by
+ * the core, since training_matters is set. */
+#include "base/str.h"
 #include "keras/layer.h"
 
 static int parse(struct keras_layer *layer, struct err *err)
@@ -13,8 +15,25 @@ static int parse(struct keras_layer *layer, struct err *err)
     return 0;
 }
 
+/* Those that cast inside of "if training", since Keras 3.6 or as long as they exist. */
+static bool leaves_integers(const struct keras_layer *layer)
+{
+    static const char *const names[] = {
+        "RandomContrast",  "RandomBrightness", "RandomColorDegeneration", "RandomColorJitter", "RandomGrayscale",
+        "RandomHue",       "RandomInvert",     "RandomPosterization",     "RandomSaturation",  "MixUp",
+        NULL};
+    for (int i = 0; names[i] && keras_since(layer->writer, KERAS_3, 3, 6); i++)
+        if (str_equal(layer->class_name, names[i]))
+            return true;
+    return false;
+}
+
 static int lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
 {
+    if (dtype_is_int(engine_dtype(call->graph, call->inputs[0].value)) && leaves_integers(layer)) {
+        keras_call_return(call, 0, call->inputs[0].value);
+        return 0;
+    }
     enum dtype dtype = dtype_is_float(layer->compute_dtype) ? layer->compute_dtype : DTYPE_FLOAT32;
     keras_call_return(call, 0, engine_cast(call->graph, call->inputs[0].value, dtype));
     return 0;

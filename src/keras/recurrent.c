@@ -511,6 +511,7 @@ const struct keras_class keras_class_simple_rnn = {
     .doc = "all options; states, masks, go_backwards; stateful is served stateless",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_CUSTOM,
+    .needs_floats = true,
     .parse = parse_simple,
     .lower = lower_recurrent,
 };
@@ -522,6 +523,7 @@ const struct keras_class keras_class_lstm = {
         "all options; states, masks, go_backwards; cuDNN weights are converted; stateful is served stateless",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_CUSTOM,
+    .needs_floats = true,
     .parse = parse_lstm,
     .lower = lower_recurrent,
     .convert = recurrent_convert_weights,
@@ -535,6 +537,7 @@ const struct keras_class keras_class_gru = {
            "stateful is served stateless",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_CUSTOM,
+    .needs_floats = true,
     .parse = parse_gru,
     .lower = lower_recurrent,
     .convert = recurrent_convert_weights,
@@ -569,6 +572,7 @@ const struct keras_class keras_class_rnn = {
     .doc = "over SimpleRNNCell, LSTMCell, GRUCell or StackedRNNCells of them",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_CUSTOM,
+    .needs_floats = true,
     .parse = parse_rnn,
     .lower = lower_recurrent,
 };

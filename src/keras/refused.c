@@ -13,7 +13,7 @@
     };
 
 REFUSED_ROW(refused_base, "a base class: what it computes is its subclass's code, which is not in the file",
-            "Layer", "Wrapper", "AbstractRNNCell", "Input", "InputSpec", "TFLayer", "DataLayer",
+            "Wrapper", "AbstractRNNCell", "Input", "InputSpec", "TFLayer", "DataLayer",
             "BaseImagePreprocessingLayer", "PreprocessingLayer", "Recurrent", "ConvRecurrent2D", "ConvRNN2D",
             "ConvLSTM2DCell")
 REFUSED_ROW(refused_crossing, "it joins strings; HashedCrossing took its place", "CategoryCrossing")

@@ -38,9 +38,9 @@ const struct keras_class keras_class_activity_regularization = {
 };
 
 const struct keras_class keras_class_identity = {
-    .names = (const char *const[]){"Identity", NULL},
+    .names = (const char *const[]){"Identity", "Layer", NULL},
     .family = "Core",
-    .doc = "returns its input",
+    .doc = "returns its input; so does the base class of Keras 2",
     .support = KERAS_IDENTITY,
     .mask = KERAS_MASK_PASS,
 };

@@ -123,6 +123,12 @@ int keras_topology_lower(const struct keras_layer *model, struct keras_call *cal
     for (size_t i = 0; rc == 0 && i < topology->n_order; i++)
         rc = run_node(&run, topology->order[i], outputs, err);
     engine_graph_scope(call->graph, model->path);
+    if (rc == 0 && topology->is_chain) {
+        const struct results *last = &run.results[topology->refs.items[topology->outputs[0].ref].node];
+        for (size_t i = 0; i < last->n; i++)
+            keras_call_return_masked(call, i, last->items[i].value, last->items[i].mask);
+        return 0;
+    }
     for (size_t i = 0; rc == 0 && i < topology->n_outputs; i++) {
         struct keras_tensor output;
         rc = look_up(&run, topology->outputs[i].ref, &output, err);

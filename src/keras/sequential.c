@@ -99,6 +99,7 @@ static int read_chain(struct keras_layer *model, struct keras_topology *topology
     topology->refs.items[last] = (struct keras_ref){.node = last - 1};
     topology->refs.n = last + 1;
     topology->n_inputs = topology->n_outputs = 1;
+    topology->is_chain = model->writer->family == KERAS_3;
     topology->inputs[0].ref = 1; /* what the second node reads, or the output */
     topology->outputs[0].ref = last;
     return 0;

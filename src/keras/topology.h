@@ -52,6 +52,7 @@ struct keras_topology {
     size_t *order;
     size_t n_inputs, n_outputs;
     struct keras_port *inputs, *outputs;
+    bool is_chain; /* a Sequential: all outputs of its last layer are the model's */
 };
 
 /* What an InputLayer says; params of keras_class_input_layer. */

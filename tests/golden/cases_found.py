@@ -1,15 +1,103 @@
 """What random models of the newer generations found: options and functions that no other family had a case for."""
+import os
+
 import numpy as np
 
 from cases_functions import flat, small_ints
-from cases_ops import positive
+from cases_ops import logical, positive
+from make import normal
 
-ENVIRONMENTS = ["keras3"]
+ENVIRONMENTS = ["keras3", "tf215"]
 
 
 def define(k, case):
+    integers_into_layers(k, case)
+    layer_options(k, case)
     if k.is_k3():
         packed(k, case, keras3_functions())
+        masks_as_arguments(k, case)
+        archives(k, case)
+
+
+def integers_into_layers(k, case):
+    """Integers are not cast by a layer's dtype policy: some layers keep them, the others compute in floats."""
+    L = k.layers
+    row = ["Activation", "Flatten", "Masking", "Dropout", "ReLU", "LeakyReLU", "MaxPooling1D", "GlobalMaxPooling1D",
+           "GlobalAveragePooling1D", "ZeroPadding1D", "UpSampling1D", "BatchNormalization", "LayerNormalization", "UnitNormalization"]
+    keywords = {"Activation": {"activation": "relu" if k.is_k3() else "linear"}, "Dense": {"units": 3}, "Dropout": {"rate": 0.2}, "Rescaling": {"scale": 0.5},
+                "SimpleRNN": {"units": 2}, "LSTM": {"units": 2}, "GRU": {"units": 2},
+                "EinsumDense": {"equation": "abc,cd->abd", "output_shape": (None, 3)}, "CenterCrop": {"height": 3, "width": 2},
+                "Resizing": {"height": 3, "width": 4}, "RandomContrast": {"factor": 0.1}, "RandomInvert": {"factor": 0.1},
+                "RandomCrop": {"height": 3, "width": 2}, "RandomFlip": {}}
+    row.remove("UnitNormalization" if k.is_k3() else "Masking")
+    if k.is_k3():
+        row.remove("LayerNormalization")
+        row += ["EinsumDense", "SimpleRNN", "LSTM", "GRU"]
+    picture = ["MaxPooling2D", "GlobalAveragePooling2D", "Resizing", "CenterCrop", "Rescaling", "RandomFlip", "RandomContrast",
+               "RandomCrop", "UpSampling2D"] + (["RandomInvert"] if k.is_k3() else [])
+    for name, spec, layers in (("row", ([6, 4], "int32"), row + ["Dense"]), ("picture", ([6, 5, 3], "uint8"), picture)):
+        case("integers_into_layers_" + name, lambda s=spec, names=layers: k.net(
+            s, lambda x: [getattr(L, n)(**keywords.get(n, {}))(x) for n in names]), data=small_ints)
+
+
+def layer_options(k, case):
+    L = k.layers
+    case("layer_norm_axes_backwards", lambda: k.one([3, 4, 2], L.LayerNormalization(axis=(-1, -2))))
+    if not k.is_k3():
+        case("base_layer", lambda: k.net([4], lambda x: L.Dense(2)(L.Layer()(x))))
+        return
+    # Few convolutions run with channels first on a processor: grouped ones, separable dilated ones.
+    case("conv_first_bias_fits_last", lambda: k.net([4, 5, 4], lambda x: [
+        L.Conv2D(4, 2, padding="same", groups=2, data_format="channels_first", activation="tanh")(x),
+        L.Conv2D(2, 2, padding="same", groups=2, data_format="channels_first", activation="softmax")(x),
+        L.SeparableConv2D(4, 2, padding="same", dilation_rate=2, data_format="channels_first")(x)]))
+    case("sequential_gives_states", lambda: k.seq([5, 3], L.LSTM(2, return_state=True)))
+
+
+def archives(k, case):
+    """What only an archive holds: vocabularies of adapted layers, arrays filed twice, another class name."""
+    L = k.layers
+
+    def archive(model, path):
+        model.save(path[:-3] + ".keras")
+        os.rename(path[:-3] + ".keras", path)
+
+    def adapted(layer, words, dtype):
+        layer.adapt(np.array(words))
+        return k.net(([1], dtype), lambda x: layer(x))
+    words = ["b a", "b c", "b", u"\u00e9 a"]
+    tokens = [w[:1] for w in words]
+    strings = [np.array([["a b"], ["zz c"], [u"\u00e9"]], dtype=object)], [np.array([["b"]], dtype=object)]
+    for name, layer, data, dtype, fixed in (
+            ("text", lambda: L.TextVectorization(output_sequence_length=3), words, "string", strings),
+            ("text_tf_idf", lambda: L.TextVectorization(output_mode="tf_idf"), words, "string", strings),
+            ("strings", lambda: L.StringLookup(num_oov_indices=2), tokens, "string", strings),
+            ("strings_tf_idf", lambda: L.StringLookup(output_mode="tf_idf"), tokens, "string", strings),
+            ("integers", lambda: L.IntegerLookup(mask_token=0), [4, 7, 7, 9], "int64", ([np.array([[7], [1], [0]])],))):
+        case("archive_" + name, lambda l=layer, d=data, t=dtype: adapted(l(), d, t), fixed=[list(f) for f in fixed],
+             save=archive)
+    case("archive_spectral", lambda: k.one([4], L.SpectralNormalization(L.Dense(3))), save=archive)
+    case("archive_grouped", lambda: k.net([4, 6], lambda x: L.GroupQueryAttention(3, 4, 2)(x, x)), save=archive)
+
+
+def masks_as_arguments(k, case):
+    L = k.layers
+
+    def attend(layer, *names):
+        def build(q, v, *masks):
+            return layer()(q, v, **dict(zip(names, masks)))
+        case("masks_%s_%s" % (layer.__name__, "_".join(names)), lambda: k.net(
+            [[4, 3], [5, 3]] + [([5 if n in ("key_mask", "value_mask") else 4], "bool") for n in names], build),
+            data=[normal, normal] + [logical] * len(names))
+
+    def mha():
+        return L.MultiHeadAttention(2, 3)
+
+    def gqa():
+        return L.GroupQueryAttention(3, 4, 2)
+    for layer in (mha, gqa):
+        attend(layer, "query_mask", "value_mask")
+        attend(layer, "key_mask")
 
 
 def packed(k, case, groups):
