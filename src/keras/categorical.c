@@ -110,6 +110,9 @@ static int encoding_parse(struct keras_layer *layer, struct err *err)
     params->depth = keras_config_int(layer, "num_tokens", keras_config_int(layer, "max_tokens", 0, 1), 1);
     if (params->depth < 1)
         return keras_config_fail(layer, "config key 'num_tokens' is missing");
+    if (params->depth > INT32_MAX)
+        return keras_config_fail(layer, "config key 'num_tokens': expected at most %d, found %lld", INT32_MAX,
+                                 (long long)params->depth);
     if (params->mode == CATEGORICAL_TF_IDF)
         return keras_config_fail(layer, "output_mode \"tf_idf\" of a CategoryEncoding is not served");
     return 0;

@@ -55,7 +55,8 @@ bool keras_input_read(struct keras_layer *layer, const cJSON *config, struct ker
         good = read_shape(list, &ret->shape) && ret->shape.rank < SHAPE_MAX_RANK;
     }
     if (!good) {
-        keras_config_fail(layer, "the input shape %s: expected a list of at most %d sizes (each null or from 0 on)",
+        keras_config_fail(layer,
+                          "the input shape %s: expected a list of at most %d sizes, each null or from 0 on",
                           keras_json_brief(list, text, sizeof(text)), SHAPE_MAX_RANK);
         return false;
     }

@@ -307,6 +307,8 @@ engine_value ops_one_hot(struct ops_call *op)
     engine_value indices = indices_of(op, 0);
     if (indices == ENGINE_NONE)
         return ENGINE_NONE;
+    if (!op->arg[1])
+        return ops_fail(op, "the argument 'depth' (or 'num_classes') is missing");
     int axis = ops_axis(op, 4, engine_rank(op->graph, indices) + 1, -1);
     return engine_one_hot(op->graph, indices, ops_int(op, 1, 0), (float)ops_number(op, 2, 1),
                           (float)ops_number(op, 3, 0), axis, ops_dtype(op, 5, DTYPE_FLOAT32));

@@ -5,6 +5,8 @@
 #include "keras/json.h"
 #include "keras/layer.h"
 
+#define MAX_PAD (1 << 30)
+
 struct pads {
     int n_spatial;
     bool channels_first;
@@ -56,6 +58,15 @@ static bool read_pads(const cJSON *value, struct pads *pads)
     return true;
 }
 
+/* Keeps sums of sizes and pads inside of int64_t. */
+static bool pads_fit(const struct pads *pads)
+{
+    for (int i = 0; i < pads->n_spatial; i++)
+        if (pads->before[i] > MAX_PAD || pads->after[i] > MAX_PAD)
+            return false;
+    return true;
+}
+
 static int pads_parse(struct keras_layer *layer, const char *key, int n_spatial)
 {
     struct pads *pads = keras_params(layer, sizeof(*pads));
@@ -71,6 +82,9 @@ static int pads_parse(struct keras_layer *layer, const char *key, int n_spatial)
         return keras_config_fail(layer,
                                  "config key '%s': expected a number or a pair per spatial axis, found %s",
                                  key, keras_json_brief(value, text, sizeof(text)));
+    if (!pads_fit(pads))
+        return keras_config_fail(layer, "config key '%s': expected at most %d, found %s", key, MAX_PAD,
+                                 keras_json_brief(value, text, sizeof(text)));
     return 0;
 }
 

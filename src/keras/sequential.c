@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/map.h"
 #include "base/str.h"
 #include "keras/json.h"
 #include "keras/topology.h"
@@ -17,21 +18,23 @@ static int no_memory(struct err *err)
     return err_set(err, KD_ENOMEM, "out of memory");
 }
 
-static size_t find_child(const struct keras_layer *model, const cJSON *entry)
+/* names: name -> index + 1 as a pointer. */
+static size_t find_child(const struct map *names, const cJSON *entry)
 {
     const char *name = keras_json_string(keras_json_get(entry, "config"), "name");
-    for (size_t i = 0; name && i < model->n_children; i++)
-        if (strcmp(model->children[i]->name, name) == 0)
-            return i;
-    return SIZE_MAX;
+    const void *value = name ? map_get(names, name) : NULL;
+    return value ? (size_t)(uintptr_t)value - 1 : SIZE_MAX;
 }
 
-static int add_child(struct keras_layer *model, const cJSON *entry, struct err *err)
+static int add_child(struct keras_layer *model, struct map *names, const cJSON *entry, struct err *err)
 {
     struct keras_layer *child = keras_layer_new(model->build, model, entry, err);
     if (!child)
         return err->code;
-    return keras_layer_adopt(model, child) ? 0 : no_memory(err);
+    if (!keras_layer_adopt(model, child))
+        return no_memory(err);
+    bool known = map_get(names, child->name) != NULL; /* the first of a name is the one that is found */
+    return known || map_set(names, child->name, (void *)(uintptr_t)model->n_children) == 0 ? 0 : no_memory(err);
 }
 
 /* A node that reads the last one. */
@@ -56,15 +59,15 @@ static bool is_input_layer(const cJSON *entry)
     return keras_json_is_class(entry, "InputLayer");
 }
 
-static int add_entry(struct keras_layer *model, struct keras_topology *topology, const cJSON *entry,
-                     struct err *err)
+static int add_entry(struct keras_layer *model, struct keras_topology *topology, struct map *names,
+                     const cJSON *entry, struct err *err)
 {
-    size_t index = find_child(model, entry);
+    size_t index = find_child(names, entry);
     bool same = index != SIZE_MAX && str_equal(model->children[index]->class_name,
                                                keras_json_string(entry, "class_name"));
     if (index != SIZE_MAX && !same)
         return err_set(err, KD_EFORMAT, "two layers have the name '%.100s'", model->children[index]->name);
-    int rc = same ? 0 : add_child(model, entry, err);
+    int rc = same ? 0 : add_child(model, names, entry, err);
     if (rc != 0)
         return rc;
     return add_node(model, topology, same ? index : model->n_children - 1, err);
@@ -84,15 +87,15 @@ static int allocate(struct keras_layer *model, struct keras_topology *topology, 
     return 0;
 }
 
-static int read_chain(struct keras_layer *model, struct keras_topology *topology, const cJSON *layers,
-                      struct err *err)
+static int read_chain(struct keras_layer *model, struct keras_topology *topology, struct map *names,
+                      const cJSON *layers, struct err *err)
 {
     const cJSON *entry = layers->child;
     int rc = allocate(model, topology, (size_t)cJSON_GetArraySize(layers), err);
     if (rc == 0 && !is_input_layer(entry))
         rc = add_node(model, topology, SIZE_MAX, err);
     for (; rc == 0 && entry; entry = entry->next)
-        rc = add_entry(model, topology, entry, err);
+        rc = add_entry(model, topology, names, entry, err);
     if (rc != 0)
         return rc;
     size_t last = topology->n_nodes;
@@ -114,7 +117,10 @@ static int sequential_parse(struct keras_layer *layer, struct err *err)
     layer->state->is_model = true;
     if (!cJSON_IsArray(layers) || !layers->child)
         return keras_config_fail(layer, "a Sequential without layers");
-    return read_chain(layer, topology, layers, err);
+    struct map *names = map_new();
+    int rc = names ? read_chain(layer, topology, names, layers, err) : no_memory(err);
+    map_free(names);
+    return rc;
 }
 
 const struct keras_class keras_class_sequential = {

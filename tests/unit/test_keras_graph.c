@@ -206,6 +206,11 @@ static void test_wrong_types(void)
         {ONE_NODE("ReLU", "", "{\"args\": [], \"kwargs\": 5}"), "keyword arguments"},
         {"{\"class_name\": \"Sequential\", \"config\": [{\"class_name\": \"ReLU\", \"config\": "
          "{\"dtype\": {\"class_name\": \"DTypePolicy\", \"config\": 5}}}]}", "dtype policy"},
+        {ONE_NODE("Cropping1D", ", \"cropping\": [4611686018427387904, 4611686018427387904]",
+                  "[[\"x\", 0, 0, {}]]"), "'cropping': expected at most"},
+        {ONE_NODE("CategoryEncoding", ", \"num_tokens\": 9223372036854775807", "[[\"x\", 0, 0, {}]]"),
+         "'num_tokens': expected at most"},
+        {ONE_NODE("TFOpLambda", ", \"function\": \"one_hot\"", "[[\"x\", 0, 0, {}]]"), "'depth' (or"},
         {MODEL(INPUT("x", "5"), "[[\"x\", 0, 0]]", "[[\"x\", 0, 0]]"), "expected a list of sizes, found 5"},
         {MODEL(INPUT("x", "[null, -1]"), "[[\"x\", 0, 0]]", "[[\"x\", 0, 0]]"), "[null,-1]"},
         {"{\"class_name\": \"Sequential\", \"config\": [{\"class_name\": \"ReLU\", \"config\": 5}]}",
