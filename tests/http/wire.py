@@ -212,19 +212,30 @@ def hostile_bodies(directory):
     with start() as daemon:
         ask(daemon, post())
         before = resident_kib(daemon)
+        grown = lambda: resident_kib(daemon) - before
         with connect(daemon) as connection:
             reader, piece = Reader(connection), b"1," * 500000
             connection.sendall(post(b"", PREDICT).replace(b"Length: 0", b"Length: 200000000"))
             for _ in range(200):
                 connection.sendall(piece)
             check(reader.answer()[0] == 413, "200 MB")
+        check(grown() < 8 * 1024, "200 MB that are announced: memory grew by %d KiB" % grown())
+        with connect(daemon) as connection:
+            reader, piece = Reader(connection), b"0.1234567," * 100000
+            connection.sendall(b"POST %s HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" % PREDICT.encode())
+            connection.sendall(b"e\r\n{\"instances\":[\r\n")
+            for _ in range(200):
+                connection.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
+            connection.sendall(b"0\r\n\r\n")
+            check(reader.answer()[0] == 413, "200 MB in chunks")
+        check(grown() < 64 * 1024, "200 MB in chunks: memory grew by %d KiB, more than the limit of a body" % grown())
         bomb = zlib.compressobj(9, zlib.DEFLATED, 31)
         data = b"".join(bomb.compress(b'{"x":"' + b"a" * 1000000) for _ in range(300)) + bomb.flush()
         check(ask(daemon, post(data, PREDICT, "Content-Encoding: gzip"))[0] == 413, "bomb")
         check(ask(daemon, post(b"[" * 10000000))[0] == 400, "deep")
         check(ask(daemon, post(b'{"instances":' + b"[" * 10000000))[0] == 400, "deep instances")
         check(ask(daemon, post(b'{"instances":[' + b"1," * 5000000 + b"x]}"))[0] == 400, "many rows")
-        check(resident_kib(daemon) - before < 100 * 1024, "memory grew by %d KiB" % (resident_kib(daemon) - before))
+        check(grown() < 100 * 1024, "memory grew by %d KiB" % grown())
         check(ask(daemon, post())[0] == 200, "still there")
 
 

@@ -26,6 +26,12 @@ tests_unit_test_pool_LDADD = $(UNIT_LDADD)
 UNIT_TESTS += tests/unit/test_registry
 tests_unit_test_registry_SOURCES = tests/unit/test_registry.c tests/unit/unit.h
 tests_unit_test_registry_LDADD = $(UNIT_LDADD)
+# Counts the calls of the allocator in our own objects.
+UNIT_TESTS += tests/unit/test_allocations
+tests_unit_test_allocations_SOURCES = tests/unit/test_allocations.c tests/unit/unit.h
+tests_unit_test_allocations_LDADD = $(UNIT_LDADD)
+tests_unit_test_allocations_LDFLAGS = \
+	-Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc -Wl,--wrap=aligned_alloc -Wl,--wrap=strdup
 
 # image
 UNIT_TESTS += tests/unit/test_image
