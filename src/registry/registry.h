@@ -174,7 +174,7 @@ int registry_submit(struct registry *registry, struct registry_command *command,
 /* registry_submit and waiting for it. Returns the command's code. Not on the loader's thread. */
 int registry_run(struct registry *registry, enum registry_verb verb, const char *model, struct err *err);
 
-/* Model, queue and load families in Prometheus text. */
-void registry_metrics(struct registry *registry, struct buf *ret);
+/* Model, queue and load families in Prometheus text; own: without the names of TensorFlow Serving and Triton. */
+void registry_metrics(struct registry *registry, bool own, struct buf *ret);
 
 #endif

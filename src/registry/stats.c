@@ -330,12 +330,12 @@ static void print_tfs_histogram(struct buf *ret, const struct registry_snapshot 
     }
 }
 
-void registry_metrics(struct registry *registry, struct buf *ret)
+void registry_metrics(struct registry *registry, bool own, struct buf *ret)
 {
     struct registry_snapshot *snapshot;
     if (registry_snapshot(registry, NULL, &snapshot, NULL))
         return;
-    bool compatibility = registry_metrics_compatibility(registry);
+    bool compatibility = !own && registry_metrics_compatibility(registry);
     print_states(ret, snapshot);
     for (size_t f = 0; f < KD_COUNT(version_families); f++) {
         if (version_families[f].compatibility && !compatibility)

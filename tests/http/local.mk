@@ -4,7 +4,7 @@ EXTRA_DIST += tests/http/daemon.py
 # The protocols, on models that make_models.py wrote with real Keras.
 PROTOCOL_TESTS = tests/http/v1_vectors.py tests/http/v2_vectors.py tests/http/wire.py \
 	tests/http/hard_numbers.py tests/http/replay.py tests/http/routes.py \
-	tests/http/versions.py
+	tests/http/versions.py tests/http/operations.py
 dist_check_SCRIPTS += $(PROTOCOL_TESTS)
 TESTS += $(PROTOCOL_TESTS)
 EXTRA_DIST += tests/http/recorded.json tests/http/make_models.py \

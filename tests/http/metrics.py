@@ -116,15 +116,23 @@ def counts(directory):
 
 def rules(directory):
     with Daemon("--no-metrics-compatibility", DIGITS) as daemon:
-        use(daemon)
-        text = scrape(daemon)
-        families = parse(text)
-        lint(families)
-        check("nv_inference_count" not in families and len(families) > 20, "families")
-        if shutil.which("promtool"):
-            done = subprocess.run(["promtool", "check", "metrics"], input=text, text=True, stderr=subprocess.STDOUT,
-                                  stdout=subprocess.PIPE)
-            check(done.returncode == 0 and not done.stdout, done.stdout)
+        check_rules(daemon, "/metrics")
+    with Daemon(DIGITS) as daemon:
+        check_rules(daemon, "/metrics?own")
+        check_rules(daemon, "/monitoring/prometheus/metrics?own=1")
+        check(b"nv_inference_count" in daemon.get("/metrics?own=0")[2], "own=0")
+
+
+def check_rules(daemon, path):
+    use(daemon)
+    text = scrape(daemon, path)
+    families = parse(text)
+    lint(families)
+    check("nv_inference_count" not in families and len(families) > 20, "families")
+    if shutil.which("promtool"):
+        done = subprocess.run(["promtool", "check", "metrics"], input=text, text=True, stderr=subprocess.STDOUT,
+                              stdout=subprocess.PIPE)
+        check(done.returncode == 0 and not done.stdout, done.stdout)
 
 
 if __name__ == "__main__":

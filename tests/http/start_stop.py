@@ -171,22 +171,23 @@ class Worker(threading.Thread):
         self.daemon_process, self.keep, self.count, self.wrong = daemon, keep, 0, None
 
     def run(self):
-        connection, heard = self.daemon_process.connect(), time.monotonic()
+        connection, before = self.daemon_process.connect(), time.monotonic()
         while not self.wrong:
             try:
                 connection.connect() if connection.sock is None else None
             except OSError:
                 return
+            sent = None
             try:
                 connection.request("POST", "/v1/models/digits:predict", digit(3))
                 sent = time.monotonic()
                 answer = connection.getresponse()
                 answer.read()
             except (OSError, http.client.HTTPException) as error:
-                if sent - heard < 0.1:
+                if (sent or time.monotonic()) - before < 0.1:
                     self.wrong = "%s after %d answers" % (type(error).__name__, self.count)
                 return
-            heard = time.monotonic()
+            before = sent
             self.count += 1
             if answer.status != 200:
                 self.wrong = "status %d" % answer.status

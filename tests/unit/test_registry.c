@@ -518,7 +518,7 @@ static void test_statistics(void)
     registry_release(version);
     struct buf text;
     buf_init(&text, 1 << 20);
-    registry_metrics(registry, &text);
+    registry_metrics(registry, false, &text);
     CU_ASSERT_PTR_NOT_NULL(strstr(text.data, "\nkerasd_inference_requests_total{model=\"a\",version=\"1\","
                                              "protocol=\"v1\",outcome=\"ok\"} 1\n"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text.data, "\nkerasd_model_state{model=\"a\",version=\"1\","
