@@ -5,6 +5,7 @@ import json
 import os
 import re
 import socket
+import time
 
 from daemon import DIGITS, SOURCE, Daemon, check, digit, eventually, run
 
@@ -119,14 +120,16 @@ def slow_copy(directory):
     with open(DIGITS, "rb") as source:
         content = source.read()
     with Daemon("--settle-time", "3s", directory, HPT) as daemon:
-        step = len(content) // 20 + 1
+        step, longest, before = len(content) // 20 + 1, 0, time.monotonic()
         with open(file, "wb") as target:
             for at in range(0, len(content), step):
                 target.write(content[at:at + step])
                 target.flush()
+                longest, before = max(longest, time.monotonic() - before), time.monotonic()
                 check(daemon.post("/v1/models/digits:predict", digit(3))[0] in (404, 503), "half a file serves")
         eventually(lambda: daemon.post("/v1/models/digits:predict", digit(3))[0] == 200, "it never comes")
-        check(b'kerasd_model_loads_total{model="digits",outcome="failed"}' not in daemon.get("/metrics")[2], "half a file was tried")
+        tried = b'kerasd_model_loads_total{model="digits",outcome="failed"}' in daemon.get("/metrics")[2]
+        check(not tried or longest > 2, "half a file was tried")  # unless this test itself rested for long
 
 
 def deadlines_and_order(directory):
