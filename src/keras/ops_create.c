@@ -24,7 +24,7 @@ engine_value ops_size(struct ops_call *op)
 {
     engine_value sizes = engine_shape_of(op->graph, ops_tensor(op, 0, DTYPE_INVALID));
     engine_value n = engine_reduce(op->graph, REDUCE_PROD, sizes, NULL, 0, false);
-    return engine_cast(op->graph, n, DTYPE_INT32);
+    return engine_cast(op->graph, n, ops_dtype(op, 1, DTYPE_INT32));
 }
 
 static engine_value scalar(struct ops_call *op, enum dtype dtype, double number)
@@ -134,6 +134,8 @@ engine_value ops_sequence_mask(struct ops_call *op)
         return ENGINE_NONE;
     if (!op->arg[1])
         return ops_fail(op, "without maxlen the size of its result depends on the data, which is not served");
+    if (!dtype_is_int(engine_dtype(op->graph, lengths)))
+        lengths = engine_cast(op->graph, lengths, DTYPE_INT32);
     enum dtype dtype = engine_dtype(op->graph, lengths);
     engine_value stop = engine_cast(op->graph, ops_tensor(op, 1, dtype), dtype);
     engine_value positions = engine_range(op->graph, scalar(op, dtype, 0), stop, scalar(op, dtype, 1));

@@ -325,12 +325,13 @@ engine_value ops_searchsorted(struct ops_call *op)
         return ENGINE_NONE;
     if (!engine_constant_of(op->graph, sequence) || engine_rank(op->graph, sequence) != 1)
         return ops_fail(op, "the sorted sequence must be a constant of rank 1");
+    enum dtype dtype = values_first ? DTYPE_INT32 : ops_dtype(op, 3, DTYPE_INT32);
     if (values_first || str_equal(ops_text(op, 2, "left"), "right"))
-        return engine_bucketize(op->graph, x, sequence);
+        return engine_cast(op->graph, engine_bucketize(op->graph, x, sequence), dtype);
     struct unary negative = {.kind = UNARY_NEGATIVE};
     engine_value mirrored = engine_slice(op->graph, engine_unary(op->graph, negative, sequence), 0,
                                          ENGINE_SLICE_NONE, ENGINE_SLICE_NONE, -1);
     engine_value rest = engine_bucketize(op->graph, engine_unary(op->graph, negative, x), mirrored);
     engine_value n = engine_scalar_i64(op->graph, DTYPE_INT32, engine_dim(op->graph, sequence, 0));
-    return engine_binary(op->graph, BINARY_SUBTRACT, n, rest);
+    return engine_cast(op->graph, engine_binary(op->graph, BINARY_SUBTRACT, n, rest), dtype);
 }

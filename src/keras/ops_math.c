@@ -78,12 +78,55 @@ engine_value ops_binary(struct ops_call *op)
     return binary(op, kind, x, y);
 }
 
+/* The type that a quotient of integers has: TensorFlow takes float64 for those of 32 bits and more. */
+static enum dtype quotient_dtype(struct ops_call *op, engine_value x)
+{
+    enum dtype dtype = engine_dtype(op->graph, x);
+    if (dtype_is_float(dtype))
+        return dtype;
+    return op->dialect != OPS_KERAS3 && dtype_size(dtype) >= 4 ? DTYPE_FLOAT64 : DTYPE_FLOAT32;
+}
+
 engine_value ops_divide(struct ops_call *op)
 {
     engine_value x, y;
     if (!ops_pair(op, 0, 1, &x, &y))
         return ENGINE_NONE;
-    return binary(op, BINARY_DIVIDE, ops_to_float(op->graph, x), ops_to_float(op->graph, y));
+    enum dtype dtype = quotient_dtype(op, x);
+    return binary(op, BINARY_DIVIDE, engine_cast(op->graph, x, dtype), engine_cast(op->graph, y, dtype));
+}
+
+/* Toward zero; quotients of integers stay integers. */
+engine_value ops_truncate_divide(struct ops_call *op)
+{
+    engine_value x, y;
+    if (!ops_pair(op, 0, 1, &x, &y))
+        return ENGINE_NONE;
+    if (dtype_is_float(engine_dtype(op->graph, x)))
+        return apply(op, UNARY_TRUNC, binary(op, BINARY_DIVIDE, x, y));
+    engine_value rest = binary(op, BINARY_TRUNCATE_MOD, x, y);
+    return binary(op, BINARY_FLOOR_DIVIDE, binary(op, BINARY_SUBTRACT, x, rest), y);
+}
+
+/* x y, zero where y is zero whatever x is */
+engine_value ops_multiply_no_nan(struct ops_call *op)
+{
+    engine_value x, y;
+    if (!ops_pair(op, 0, 1, &x, &y))
+        return ENGINE_NONE;
+    engine_value zero = keras_scalar(op->call, y, 0);
+    return engine_select(op->graph, binary(op, BINARY_EQUAL, y, zero), zero, binary(op, BINARY_MULTIPLY, x, y));
+}
+
+/* x log(1 + y), zero where x is zero */
+engine_value ops_xlog1py(struct ops_call *op)
+{
+    engine_value x, y;
+    if (!ops_pair(op, 0, 1, &x, &y))
+        return ENGINE_NONE;
+    engine_value zero = keras_scalar(op->call, x, 0);
+    engine_value value = binary(op, BINARY_MULTIPLY, x, apply(op, UNARY_LOG1P, y));
+    return engine_select(op->graph, binary(op, BINARY_EQUAL, x, zero), zero, value);
 }
 
 engine_value ops_logical(struct ops_call *op)
@@ -111,6 +154,7 @@ engine_value ops_add_n(struct ops_call *op)
 
 engine_value ops_relu(struct ops_call *op)
 {
+    engine_value x = ops_tensor(op, 0, DTYPE_INVALID);
     struct unary relu = {
         .kind = UNARY_RELU_GENERAL,
         .a = (float)ops_number(op, 2, INFINITY),
@@ -119,7 +163,7 @@ engine_value ops_relu(struct ops_call *op)
     };
     if (!isfinite(relu.a) && relu.b == 0 && relu.c == 0)
         relu = UNARY_OF(UNARY_RELU);
-    return engine_unary(op->graph, relu, ops_tensor_float(op, 0));
+    return keras_unary(op->call, relu, x);
 }
 
 engine_value ops_gelu(struct ops_call *op)

@@ -13,6 +13,9 @@ ops_lower_fn ops_float_unary;  /* x; integers become floats */
 ops_lower_fn ops_identity;     /* x */
 ops_lower_fn ops_binary;       /* x, y */
 ops_lower_fn ops_divide;       /* x, y; always a float */
+ops_lower_fn ops_truncate_divide; /* x, y */
+ops_lower_fn ops_multiply_no_nan; /* x, y */
+ops_lower_fn ops_xlog1py;      /* x, y */
 ops_lower_fn ops_logical;      /* x, y; operands to bool */
 ops_lower_fn ops_logical_not;  /* x */
 ops_lower_fn ops_add_n;        /* list; variant: binary kind */
@@ -52,6 +55,9 @@ ops_lower_fn ops_arg_reduce;   /* x, axis, output dtype, keepdims; variant: redu
 ops_lower_fn ops_arg_reduce_last; /* the same, along the last axis by default */
 ops_lower_fn ops_count_nonzero; /* x, axis, keepdims */
 ops_lower_fn ops_norm;         /* x, ord, axis, keepdims */
+ops_lower_fn ops_zero_fraction; /* x */
+ops_lower_fn ops_clip_by_norm; /* x, limit, axes */
+ops_lower_fn ops_normalize_with_norm; /* x, ord, axis */
 ops_lower_fn ops_l2_normalize; /* x, axis, epsilon */
 ops_lower_fn ops_normalize;    /* x, axis, order, epsilon (Keras 3) */
 ops_lower_fn ops_moments;      /* x, axes, shift, keepdims */
@@ -164,6 +170,7 @@ ops_lower_fn ops_extract_sequences; /* x, length, stride */
 ops_lower_fn ops_trapezoid;    /* y, x, dx, axis */
 ops_lower_fn ops_distances;    /* x, y */
 ops_lower_fn ops_binary_crossentropy; /* target, x, from_logits */
+ops_lower_fn ops_weighted_crossentropy; /* target, x, weight */
 ops_lower_fn ops_categorical_crossentropy; /* target, x, from_logits, axis */
 
 /* ---- neural networks and pictures (ops_nn.c, ops_image.c) ---- */

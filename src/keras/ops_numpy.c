@@ -236,6 +236,20 @@ static engine_value log_probabilities(struct ops_call *op, engine_value x, int a
     return unary(op, UNARY_LOG, kept_inside(op, binary(op, BINARY_DIVIDE, x, sum)));
 }
 
+/* Of logits, in TensorFlow's order: labels, logits, the weight of yes. (1 - t) x + (1 + (w - 1) t) softplus(-x) */
+engine_value ops_weighted_crossentropy(struct ops_call *op)
+{
+    engine_value target, x;
+    if (!ops_pair(op, 0, 1, &target, &x))
+        return ENGINE_NONE;
+    engine_value one = keras_scalar(op->call, x, 1);
+    engine_value weight = op->arg[2] ? ops_tensor(op, 2, engine_dtype(op->graph, x)) : one;
+    engine_value scale = binary(op, BINARY_MULTIPLY, binary(op, BINARY_SUBTRACT, weight, one), target);
+    engine_value soft = unary(op, UNARY_SOFTPLUS, unary(op, UNARY_NEGATIVE, x));
+    soft = binary(op, BINARY_MULTIPLY, binary(op, BINARY_ADD, one, scale), soft);
+    return binary(op, BINARY_ADD, binary(op, BINARY_MULTIPLY, binary(op, BINARY_SUBTRACT, one, target), x), soft);
+}
+
 engine_value ops_categorical_crossentropy(struct ops_call *op)
 {
     engine_value target, x;

@@ -139,7 +139,8 @@ engine_value ops_count_nonzero(struct ops_call *op)
     bool keras3 = op->dialect == OPS_KERAS3;
     engine_value one =
         engine_cast(op->graph, engine_cast(op->graph, x, DTYPE_BOOL), keras3 ? DTYPE_INT32 : DTYPE_INT64);
-    return reduce(op, REDUCE_SUM, one, &axes, ops_bool(op, 2, false));
+    engine_value n = reduce(op, REDUCE_SUM, one, &axes, ops_bool(op, 2, false));
+    return engine_cast(op->graph, n, ops_dtype(op, 3, engine_dtype(op->graph, one)));
 }
 
 engine_value ops_half_square_sum(struct ops_call *op)
@@ -147,6 +148,27 @@ engine_value ops_half_square_sum(struct ops_call *op)
     engine_value square = unary(op, UNARY_SQUARE, ops_tensor_float(op, 0));
     engine_value sum = engine_reduce(op->graph, REDUCE_SUM, square, NULL, 0, false);
     return binary(op, BINARY_MULTIPLY, sum, keras_scalar(op->call, sum, 0.5));
+}
+
+/* The part of zeros among the elements. */
+engine_value ops_zero_fraction(struct ops_call *op)
+{
+    engine_value x = ops_tensor(op, 0, DTYPE_INVALID);
+    engine_value zero = engine_cast(op->graph, binary(op, BINARY_EQUAL, x, keras_scalar(op->call, x, 0)), DTYPE_FLOAT32);
+    return engine_reduce(op->graph, REDUCE_MEAN, zero, NULL, 0, false);
+}
+
+/* x limit / max(norm, limit), the norm taken over the axes */
+engine_value ops_clip_by_norm(struct ops_call *op)
+{
+    engine_value x = ops_tensor_float(op, 0);
+    if (x == ENGINE_NONE)
+        return ENGINE_NONE;
+    struct axes axes = axes_of(op, 2, x);
+    engine_value limit = ops_tensor(op, 1, engine_dtype(op->graph, x));
+    engine_value sum = reduce(op, REDUCE_SUM, unary(op, UNARY_SQUARE, x), &axes, true);
+    engine_value longest = binary(op, BINARY_MAXIMUM, unary(op, UNARY_SQRT, sum), limit);
+    return binary(op, BINARY_DIVIDE, binary(op, BINARY_MULTIPLY, x, limit), longest);
 }
 
 /* max - min */
@@ -206,6 +228,18 @@ engine_value ops_norm(struct ops_call *op)
     if (op->dialect == OPS_KERAS3 && n_reduced == 2 && op->arg[1] && !frobenius)
         return ops_fail(op, "a norm of matrices of this order is not served");
     return norm(op, x, order, &axes, ops_bool(op, 3, false));
+}
+
+/* x / norm, and the norm (linalg.normalize). */
+engine_value ops_normalize_with_norm(struct ops_call *op)
+{
+    engine_value x = ops_tensor_float(op, 0);
+    if (x == ENGINE_NONE)
+        return ENGINE_NONE;
+    struct axes axes = axes_of(op, 2, x);
+    engine_value length = norm(op, x, norm_order(op, 1), &axes, true);
+    engine_value both[] = {binary(op, BINARY_DIVIDE, x, length), length};
+    return ops_outputs(op, both, 2);
 }
 
 engine_value ops_l2_normalize(struct ops_call *op)

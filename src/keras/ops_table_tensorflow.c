@@ -25,6 +25,11 @@ static const struct ops_row rows[] = {
     {"K.pow", "x a", ops_binary, BINARY_POWER},
     {"math.maximum maximum K.maximum np.maximum", "x y", ops_binary, BINARY_MAXIMUM},
     {"math.minimum minimum K.minimum np.minimum", "x y", ops_binary, BINARY_MINIMUM},
+    {"truncatediv", "x y", ops_truncate_divide, 0},
+    {"math.multiply_no_nan", "x y", ops_multiply_no_nan, 0},
+    {"math.xlog1py", "x y", ops_xlog1py, 0},
+    {"bitwise.left_shift", "x y", ops_shift, 1},
+    {"bitwise.right_shift", "x y", ops_shift, -1},
     {"math.squared_difference squared_difference", "x y", ops_binary, BINARY_SQUARED_DIFFERENCE},
     {"math.atan2 atan2", "y x", ops_binary, BINARY_ATAN2},
     {"math.add_n add_n math.accumulate_n", "inputs", ops_add_n, BINARY_ADD},
@@ -96,12 +101,14 @@ static const struct ops_row rows[] = {
 
     /* types */
     {"cast K.cast dtypes.cast", "x|value dtype", ops_cast, 0},
-    {"saturate_cast", "value dtype", ops_saturate_cast, 0},
+    {"saturate_cast dtypes.saturate_cast", "value dtype", ops_saturate_cast, 0},
     {"K.cast_to_floatx to_float", "x", ops_to_dtype, DTYPE_FLOAT32},
     {"to_double", "x", ops_to_dtype, DTYPE_FLOAT64},
     {"to_int32", "x", ops_to_dtype, DTYPE_INT32},
     {"to_int64", "x", ops_to_dtype, DTYPE_INT64},
-    {"identity stop_gradient K.stop_gradient K.identity math.real real debugging.check_numerics",
+    {"math.imag imag", "input", ops_like, 0},
+    {"math.angle angle", "input", ops_angle, 0},
+    {"identity stop_gradient K.stop_gradient K.identity math.real real math.conj conj debugging.check_numerics",
      "input|x|tensor message", ops_identity, 0},
     {"convert_to_tensor constant", "value dtype dtype_hint", ops_constant_value, 0},
     {"K.constant K.variable", "value dtype", ops_constant_value, 0},
@@ -127,6 +134,10 @@ static const struct ops_row rows[] = {
     {"math.reduce_euclidean_norm", "input_tensor - axis keepdims", ops_norm, 0},
     {"math.l2_normalize linalg.l2_normalize nn.l2_normalize K.l2_normalize", "x axis|dim epsilon",
      ops_l2_normalize, 0},
+    {"math.zero_fraction nn.zero_fraction", "value", ops_zero_fraction, 0},
+    {"nn.l2_loss", "t", ops_half_square_sum, 0},
+    {"clip_by_norm", "t clip_norm axes", ops_clip_by_norm, 0},
+    {"linalg.normalize", "tensor ord axis", ops_normalize_with_norm, 0},
     {"nn.moments", "x axes shift keepdims|keep_dims", ops_moments, 0},
     {"math.cumsum cumsum K.cumsum np.cumsum", "x|a axis exclusive reverse", ops_cumulate, 0},
     {"math.cumprod cumprod K.cumprod", "x axis exclusive reverse", ops_cumulate, 1},
@@ -143,7 +154,7 @@ static const struct ops_row rows[] = {
     {"squeeze K.squeeze np.squeeze", "input|x|a axis|squeeze_dims", ops_squeeze, 0},
     {"transpose K.permute_dimensions K.transpose np.transpose", "a|x perm|pattern|axes conjugate",
      ops_transpose, 0},
-    {"linalg.matrix_transpose", "a conjugate", ops_matrix_transpose, 0},
+    {"linalg.matrix_transpose linalg.adjoint", "a|matrix conjugate", ops_matrix_transpose, 0},
     {"concat", "values axis|concat_dim", ops_concat, 0},
     {"K.concatenate", "tensors axis", ops_concat, -1},
     {"np.concatenate", "arrays axis", ops_concat, 0},
@@ -159,7 +170,7 @@ static const struct ops_row rows[] = {
     {"roll np.roll", "input|a shift axis", ops_roll, 0},
     {"broadcast_to", "input shape", ops_broadcast_to, 0},
     {"linalg.band_part", "input num_lower num_upper", ops_band_part, 0},
-    {"linalg.diag_part", "input - - -", ops_diagonal, 0},
+    {"linalg.diag_part", "input|diagonal k - -", ops_diagonal, 0},
     {"linalg.trace", "x", ops_diagonal, 1},
 
     /* indexing */
@@ -174,7 +185,7 @@ static const struct ops_row rows[] = {
     {"gather_nd", "params indices batch_dims bad_indices_policy", ops_gather_nd, 0},
     {"one_hot", "indices depth on_value off_value axis dtype", ops_one_hot, 0},
     {"K.one_hot", "indices num_classes", ops_one_hot, 0},
-    {"searchsorted", "sorted_sequence values side", ops_searchsorted, 0},
+    {"searchsorted", "sorted_sequence values side out_type", ops_searchsorted, 0},
 
     /* new tensors */
     {"shape shape_v2 K.shape K.int_shape", "input|x out_type", ops_shape_of, 0},
@@ -232,6 +243,10 @@ static const struct ops_row rows[] = {
     {"nn.embedding_lookup", "params ids", ops_embedding_lookup, 0},
     {"nn.depth_to_space", "input block_size data_format", ops_depth_to_space, 0},
     {"nn.space_to_depth", "input block_size data_format", ops_depth_to_space, 1},
+    {"nn.sigmoid_cross_entropy_with_logits nn.weighted_cross_entropy_with_logits", "labels logits pos_weight",
+     ops_weighted_crossentropy, 0},
+    {"K.binary_crossentropy", "target output from_logits", ops_binary_crossentropy, 0},
+    {"K.categorical_crossentropy", "target output from_logits axis", ops_categorical_crossentropy, 0},
     {"nn.dropout K.dropout", "x rate|keep_prob noise_shape seed", ops_random, 0},
     {"random.normal random.uniform random.truncated_normal random_normal random_uniform K.random_normal "
      "K.random_uniform K.truncated_normal K.random_binomial random.categorical random.gumbel random.shuffle "

@@ -17,6 +17,8 @@ def define(k, case):
         packed(k, case, keras3_functions())
         masks_as_arguments(k, case)
         archives(k, case)
+    else:
+        packed(k, case, tensorflow_functions(k))
 
 
 def integers_into_layers(k, case):
@@ -105,6 +107,27 @@ def packed(k, case, groups):
     for name, specs, data, functions in groups:
         case("functions_" + name, lambda s=specs, f=functions: k.net(s, lambda *x: flat([one(*x) for one in f])),
              batches=(2, 3), mixes_rows=True, **({"data": data} if data else {}))
+
+
+def tensorflow_functions(k):
+    import tensorflow as tf
+    m, s = tf.math, [3, 4]
+    ints = (s, "int32")
+    backend = k.keras.backend
+    return [
+        ("tensorflow_rare", [s, s], positive, [
+            tf.truncatediv, m.multiply_no_nan, m.xlog1py, lambda x, y: m.imag(x), lambda x, y: m.conj(x), lambda x, y: m.angle(1.0 - x),
+            lambda x, y: m.zero_fraction(tf.nn.relu(x - 1.0)), lambda x, y: tf.nn.l2_loss(x), lambda x, y: tf.clip_by_norm(x, 1.5),
+            lambda x, y: tf.clip_by_norm(x, 1.5, axes=[2]), lambda x, y: tf.linalg.normalize(x, axis=-1),
+            lambda x, y: tf.linalg.normalize(x, ord=1, axis=1), lambda x, y: tf.linalg.adjoint(x),
+            lambda x, y: tf.nn.sigmoid_cross_entropy_with_logits(x, y), lambda x, y: tf.nn.weighted_cross_entropy_with_logits(x, y, 2.5),
+            lambda x, y: backend.binary_crossentropy(x / 3.0, y / 3.0), lambda x, y: backend.binary_crossentropy(x / 3.0, y, from_logits=True),
+            backend.categorical_crossentropy, lambda x, y: tf.linalg.diag_part(x, k=1),
+            lambda x, y: m.count_nonzero(x, axis=1, dtype="int32"), lambda x, y: tf.size(x, out_type=tf.int64), lambda x, y: tf.sequence_mask(x, 3)]),
+        ("tensorflow_integers", [ints, ints], small_ints, [
+            lambda x, y: x / 3, lambda x, y: x / (y + 1), lambda x, y: m.truediv(x, 7), lambda x, y: tf.truncatediv(x - 3, y + 1),
+            tf.bitwise.left_shift, tf.bitwise.right_shift, lambda x, y: tf.nn.relu(x - 2)]),
+    ]
 
 
 def keras3_functions():
