@@ -66,10 +66,11 @@ int h5_read_file(const struct h5_source *source, int image_fd, size_t max_image_
     int code;
     if (!job.writer)
         return err_set(err, KD_ENOMEM, "out of memory");
-    if (h5_is_hdf5(source))
-        code = read_hdf5(&job, source, err);
-    else if (h5_is_zip(source))
+    /* First the zip: the weights in it are not packed, and may begin where HDF5 looks for its signature too. */
+    if (h5_is_zip(source))
         code = read_archive(&job, source, err);
+    else if (h5_is_hdf5(source))
+        code = read_hdf5(&job, source, err);
     else
         code = h5_refuse_file(source, err);
     image_writer_free(job.writer);

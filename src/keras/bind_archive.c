@@ -6,13 +6,15 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
 #include "image/image.h"
 #include "keras/weights.h"
 
 /* Attributes under which layers keep parts that are no layers here, in the order of their arrays. */
 static const char *const parts_of_layers[] = {
-    "cell", "query_dense", "key_dense", "gate_dense", "value_dense", "output_dense",
-    "_query_dense", "_key_dense", "_gate_dense", "_value_dense", "_output_dense", NULL,
+    "cell",        "query_dense", "_query_dense", "key_dense",    "_key_dense",    "gate_dense",
+    "_gate_dense", "value_dense", "_value_dense", "output_dense", "_output_dense", NULL,
 };
 
 static const struct image_layer *find_path(const struct image_content *content, const char *path)
@@ -63,8 +65,11 @@ static int bind_own(struct keras_build *build, struct keras_layer *layer, struct
         n = take(layer, n, part);
     }
     if (n != state->n_stored || available != n)
-        return err_set(err, KD_EFORMAT, "the archive holds %zu arrays at '%.150s', expected %zu", available, path,
-                       state->n_stored);
+        return err_set(err, KD_EFORMAT, "the archive holds %zu arrays at '%.150s', expected %zu%s", available, path,
+                       state->n_stored,
+                       state->shared_id >= 0 && available == 0
+                           ? "; a layer that is in two models is filed once, and Keras does not find it either: save as .h5"
+                           : "");
     if (n == 0)
         return 0;
     reorder(layer);

@@ -205,7 +205,7 @@ const cJSON *categorical_read_idf(struct keras_layer *layer, enum categorical_mo
     const cJSON *list = keras_config_json(layer, "idf_weights");
     if (mode != CATEGORICAL_TF_IDF)
         return NULL;
-    if (layer->writer->family == KERAS_TF || (!list && find_asset(layer)))
+    if (layer->writer->family == KERAS_TF || layer->build->content->layout_v3)
         keras_declare_weight(layer, "idf_weights", false);
     else if (!list)
         keras_config_fail(layer, "output_mode \"tf_idf\" without idf_weights in the config");
