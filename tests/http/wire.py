@@ -167,7 +167,7 @@ def expect(directory):
 
 def endless(directory):
     """A body in chunks that does not end is not read for ever once it is refused."""
-    with start("--max-body", "100k") as daemon, connect(daemon) as connection:
+    with start("--max-body", "100k", "--body-timeout", "1h") as daemon, connect(daemon) as connection:
         connection.sendall(b"POST %s HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" % PREDICT.encode())
         piece, sent = b"100000\r\n%s\r\n" % (b" " * 0x100000), 0
         try:
@@ -209,7 +209,7 @@ def resident_kib(daemon):
 
 def hostile_bodies(directory):
     """200 MB of JSON, a bomb, deep nesting: the peak of memory stays where it was."""
-    with start() as daemon:
+    with start("--body-timeout", "1h") as daemon:
         ask(daemon, post())
         before = resident_kib(daemon)
         grown = lambda: resident_kib(daemon) - before
