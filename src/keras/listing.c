@@ -54,7 +54,8 @@ void keras_print_layers_markdown(struct buf *ret)
              "* **refused**: named with its reason when the model is loaded.\n\n"
              "Every class has golden cases, written by real Keras (tests/golden). The tolerance is 1e-5 of the largest "
              "number of an output\nwhere the case does not say otherwise (float16 2e-3, bfloat16 2e-2); "
-             "`make golden-report` prints what is reached, layer by\nlayer and writer by writer.\n");
+             "`make golden-report` prints what is reached, layer by\nlayer and writer by writer. float64 models declare "
+             "float64 and are computed in float32: 1e-6 in small models, growing\nwith their depth.\n");
     for (size_t i = 0; i < keras_n_classes; i++)
         if (!seen_before(i))
             print_family(keras_classes[i]->family, ret);
