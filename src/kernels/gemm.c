@@ -80,6 +80,14 @@ void gemm_pack_transposed(int64_t k, int64_t n, const float *w, int64_t w_stride
     block_pack(k, n, 0, k, w, 1, w_stride, packed);
 }
 
+/* Columns of the panel at `column`, or of several full ones if few rows can take them together. */
+static int columns_together(const struct block *block, int64_t column)
+{
+    int64_t one = panel_columns(block->n, column);
+    int64_t wide = block->rows <= 2 ? kernels_table->wide_panels[block->rows - 1] * one : one;
+    return (int)(one == kernels_table->panel && column + wide <= block->column_end ? wide : one);
+}
+
 bool block_clamp(const struct unary *activation, float *ret_low, float *ret_high)
 {
     if (!activation)
@@ -99,7 +107,8 @@ bool block_clamp(const struct unary *activation, float *ret_low, float *ret_high
 /* All rows of the block through one part of a panel: tiles as even as possible. */
 static void run_tiles(const struct block *block, struct tile *tile)
 {
-    int vector = kernels_table->vector, most = tile_rows((tile->columns + vector - 1) / vector);
+    int vector = kernels_table->vector;
+    int most = tile->columns > kernels_table->panel ? 2 : tile_rows((tile->columns + vector - 1) / vector);
     int64_t tiles = (block->rows + most - 1) / most, row = 0;
     const float *const *x = tile->x;
     for (int64_t i = 0; i < tiles; i++, row += tile->rows) {
@@ -153,12 +162,12 @@ void block_run(const struct block *block)
     struct tile tile = {.x_step = block->x_step};
     KD_ASSERT(block->rows > 0 && block->rows <= BLOCK_ROWS && block->column_begin % GEMM_COLUMNS == 0);
     bool clamps = block_clamp(block->activation, &tile.low, &tile.high);
-    int64_t depth = block->taps * block->k;
-    for (int64_t column = block->column_begin; column < block->column_end; column += kernels_table->panel) {
-        tile.columns = (int)panel_columns(block->n, column);
+    tile.panel_step = block->taps * block->k * kernels_table->panel;
+    for (int64_t column = block->column_begin; column < block->column_end; column += tile.columns) {
+        tile.columns = columns_together(block, column);
         tile.column = block->y_offset + column;
         tile.bias = block->bias ? block->bias + column : NULL;
-        run_panel(block, &tile, (const float *)block->packed + depth * column, clamps);
+        run_panel(block, &tile, (const float *)block->packed + block->taps * block->k * column, clamps);
     }
     if (block->activation && !clamps)
         activate(block);

@@ -21,12 +21,13 @@
  * order whatever the number of rows. */
 struct tile {
     int rows;    /* 1 .. what tile_rows() says for the columns */
-    int columns; /* 1 .. panel; pitch is this rounded up to whole vectors */
+    int columns; /* 1 .. panel; pitch is this rounded up to whole vectors. Or wide_panels[rows - 1] panels */
     int64_t taps, k;
     const float *const *x;
     int64_t x_step;   /* pointers between taps */
     int64_t x_offset; /* added to every pointer */
-    const float *w;   /* 64-byte aligned */
+    const float *w;          /* 64-byte aligned */
+    int64_t panel_step;      /* floats from one panel to the next */
     const float *bias;       /* or NULL */
     const float *const *add; /* a pointer per row, or NULL */
     int64_t column;          /* added to the pointers of add and y */
@@ -97,8 +98,9 @@ struct deep_tile {
 };
 
 struct kernels_table {
-    int vector; /* floats of a vector */
-    int panel;  /* columns of a panel of packed weights */
+    int vector;         /* floats of a vector */
+    int panel;          /* columns of a panel of packed weights */
+    int wide_panels[2]; /* full panels that one row, two rows take side by side; 1: no more than one */
     void (*tile)(const struct tile *tile);
     int deep_rows;
     void (*deep_3x3[2])(const struct deep_tile *tile); /* by stride - 1 */

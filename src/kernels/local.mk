@@ -52,7 +52,6 @@ endif
 
 # CFLAGS come last on the command line, and their usual -O2 would leave the loops scalar. (With checks of a
 # sanitizer in them, they are scalar anyway.)
-# CFLAGS come last on the command line, and their usual -O2 would leave the loops scalar.
 if !SANITIZED
 src/kernels/libkernels_generic_a-isa_generic.$(OBJEXT): CFLAGS += -O3
 src/kernels/libkernels_avx2_a-isa_avx2.$(OBJEXT): CFLAGS += -O3
