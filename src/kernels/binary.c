@@ -131,10 +131,37 @@ static float arithmetic(enum binary_kind kind, float x, float y)
     return 0;
 }
 
+/* Floats of a short row that is repeated to make a long line. */
+#define REPEATED 256
+
+/* Many rows of a few floats against one such row (the channels of a picture): as long lines. False: it is not
+ * of that form. */
+static bool rows_against_one(enum binary_kind kind, const struct broadcast *b, const float *x, const float *y,
+                             float *z)
+{
+    int64_t n = b->rank == 2 ? b->dim[1] : 0;
+    int one = n && b->stride[0][0] == 0 ? 0 : 1; /* the operand that is one row */
+    if (n < 1 || n > REPEATED / 8 || !kernels_table->binary[kind] || b->stride[one][0] != 0 ||
+        b->stride[one][1] != 1 || b->stride[!one][0] != n || b->stride[!one][1] != 1)
+        return false;
+    float line[REPEATED];
+    int64_t width = REPEATED / n * n, total = b->dim[0] * n;
+    const float *row = one ? y : x, *from = one ? x : y;
+    for (int64_t i = 0; i < width; i++)
+        line[i] = row[i % n];
+    for (int64_t i = 0; i < total; i += width) {
+        const float *in[2] = {from + i, line};
+        kernels_table->binary[kind](in[!one], 1, in[one], 1, z + i, total - i < width ? total - i : width);
+    }
+    return true;
+}
+
 void binary_f32(enum binary_kind kind, const struct broadcast *broadcast, const float *x, const float *y,
                 float *z)
 {
     struct lines lines;
+    if (rows_against_one(kind, broadcast, x, y, z))
+        return;
     for (lines_start(&lines, broadcast); lines.left; lines_next(&lines), z += lines.length) {
         const float *from_x = x + lines.offset[0], *from_y = y + lines.offset[1];
         if (kernels_table->binary[kind]) {

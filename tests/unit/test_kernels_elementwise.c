@@ -16,6 +16,8 @@ static const struct pair {
     {{2, {9, 1}}, {2, {1, 21}}, {2, {9, 21}}},
     {{3, {1, 6, 1}}, {3, {4, 1, 5}}, {3, {4, 6, 5}}},
     {{2, {0, 3}}, {1, {3}}, {2, {0, 3}}},
+    {{3, {13, 29, 3}}, {1, {3}}, {3, {13, 29, 3}}},
+    {{1, {7}}, {2, {90, 7}}, {2, {90, 7}}},
     {{4, {2, 1, 3, 1}}, {3, {4, 1, 5}}, {4, {2, 4, 3, 5}}},
 };
 
@@ -113,25 +115,33 @@ static void test_special(void)
     CU_ASSERT(isnan(apply(BINARY_LOGADDEXP, NAN, 100)));
 }
 
+static void check_in_place(int64_t rows, int64_t columns)
+{
+    const struct shape full = {2, {rows, columns}}, row = {1, {columns}};
+    const struct shape *first[] = {&full, &row}, *second[] = {&row, &full};
+    int64_t n = rows * columns;
+    float *x = random_floats(n), *y = random_floats(columns), *z = random_floats(n);
+    struct broadcast b;
+    broadcast_init(&b, &full, first, 2);
+    memcpy(z, x, (size_t)n * sizeof(*z));
+    binary_f32(BINARY_SUBTRACT, &b, z, y, z);
+    for (int64_t i = 0; i < n; i++)
+        CU_ASSERT_EQUAL(z[i], x[i] - y[i % columns]);
+    broadcast_init(&b, &full, second, 2);
+    memcpy(z, x, (size_t)n * sizeof(*z));
+    binary_f32(BINARY_SUBTRACT, &b, y, z, z);
+    for (int64_t i = 0; i < n; i++)
+        CU_ASSERT_EQUAL(z[i], y[i % columns] - x[i]);
+    free(x);
+    free(y);
+    free(z);
+}
+
 /* Result over the first operand, and over the second. */
 static void test_in_place(void)
 {
-    static const struct shape full = {2, {5, 37}}, row = {1, {37}};
-    const struct shape *first[] = {&full, &row}, *second[] = {&row, &full};
-    float *x = random_floats(5 * 37), *y = random_floats(37), z[5 * 37];
-    struct broadcast b;
-    broadcast_init(&b, &full, first, 2);
-    memcpy(z, x, sizeof(z));
-    binary_f32(BINARY_SUBTRACT, &b, z, y, z);
-    for (int i = 0; i < 5 * 37; i++)
-        CU_ASSERT_EQUAL(z[i], x[i] - y[i % 37]);
-    broadcast_init(&b, &full, second, 2);
-    memcpy(z, x, sizeof(z));
-    binary_f32(BINARY_SUBTRACT, &b, y, z, z);
-    for (int i = 0; i < 5 * 37; i++)
-        CU_ASSERT_EQUAL(z[i], y[i % 37] - x[i]);
-    free(x);
-    free(y);
+    check_in_place(5, 37);
+    check_in_place(101, 3);
 }
 
 static int64_t apply_i64(enum binary_kind kind, int64_t x, int64_t y, bool *ret_ok)
