@@ -1,6 +1,6 @@
 /* Depthwise convolution: every channel has its own small kernel, so channels are vectors.
  *
- * The 3x3 kernels of the mobile networks run in tiles of neighbouring outputs, whose inputs are read once
+ * The 3x3 and 5x5 kernels of the mobile networks run in tiles of neighbouring outputs, whose inputs are read once
  * (depthwise.inc); a pixel outside of the picture is a pointer to zeros. All others are cut into strips
  * (strips.c); multipliers other than 1 are rare and run a plain loop. */
 #include "kernels/block.h"
@@ -15,9 +15,10 @@ static const float zeros[MAX_CHANNELS];
 
 static bool has_tiles(const struct conv *c)
 {
-    return c->kernel[0] == 1 && c->kernel[1] == 3 && c->kernel[2] == 3 && c->stride[0] == 1 &&
-           c->pad[0] == 0 && c->stride[1] == c->stride[2] && c->stride[1] <= 2 && c->dilation[1] == 1 &&
-           c->dilation[2] == 1 && c->c_in == c->c_out && c->c_in <= MAX_CHANNELS;
+    bool square = c->kernel[0] == 1 && c->kernel[1] == c->kernel[2] && c->stride[0] == 1 && c->pad[0] == 0 &&
+                  c->stride[1] == c->stride[2] && c->dilation[1] == 1 && c->dilation[2] == 1;
+    return square && (c->kernel[1] == 3 || c->kernel[1] == 5) && c->stride[1] <= 2 && c->c_in == c->c_out &&
+           c->c_in <= MAX_CHANNELS && kernels_table->deep[c->kernel[1] == 5][c->stride[1] - 1];
 }
 
 /* Where a tile begins in the output. */
@@ -27,8 +28,8 @@ struct corner {
 
 static void set_inputs(const struct conv *c, const float *x, const struct corner *at, struct deep_tile *tile)
 {
-    int64_t s = c->stride[1], lines = (kernels_table->deep_rows - 1) * s + 3,
-            columns = (TILE_COLUMNS - 1) * s + 3;
+    int64_t s = c->stride[1], k = c->kernel[1], lines = (kernels_table->deep_rows - 1) * s + k,
+            columns = (TILE_COLUMNS - 1) * s + k;
     int64_t first = at->w * s - c->pad[2];
     bool whole = first >= 0 && first + columns <= c->in[2];
     const float **to = tile->x;
@@ -67,7 +68,7 @@ static void run_tiles(const struct conv *c, struct deep_tile *tile, const float 
         for (at.w = 0; at.w < c->out[2]; at.w += TILE_COLUMNS) {
             set_inputs(c, x, &at, tile);
             set_outputs(c, y, begin, end, &at, tile);
-            kernels_table->deep_3x3[c->stride[1] - 1](tile);
+            kernels_table->deep[c->kernel[1] == 5][c->stride[1] - 1](tile);
         }
         line = at.picture * c->out[1] + (at.h + rows < c->out[1] ? at.h + rows : c->out[1]);
     }

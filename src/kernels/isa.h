@@ -86,7 +86,7 @@ struct kernels_lines {
 };
 
 /* deep_rows x 4 outputs of a depthwise convolution. */
-#define DEEP_MAX_INPUTS 45
+#define DEEP_MAX_INPUTS 77
 struct deep_tile {
     const float *x[DEEP_MAX_INPUTS]; /* the inputs, line by line: ((rows - 1) stride + k) x (3 stride + k) */
     const float *w;                  /* [k, k, channels] */
@@ -103,7 +103,8 @@ struct kernels_table {
     int wide_panels[2]; /* full panels that one row, two rows take side by side; 1: no more than one */
     void (*tile)(const struct tile *tile);
     int deep_rows;
-    void (*deep_3x3[2])(const struct deep_tile *tile); /* by stride - 1 */
+    /* Kernels of 3x3 and 5x5 (or NULL), by stride - 1. */
+    void (*deep[2][2])(const struct deep_tile *tile);
     void (*depthwise)(const struct strip *strip); /* y = bias + sum of x w */
     /* The same with channels = x_channels * multiplier; output c * multiplier + m sees input c. */
     void (*depthwise_expand)(const struct strip *strip);

@@ -431,7 +431,8 @@ static void test_depthwise(void)
 static void check_cuts(const struct conv *c)
 {
     int64_t n = conv_positions(c), n_y = n * c->c_out;
-    float *x = random_floats(c->batch * product3(c->in) * c->c_in), *w = random_floats(9 * c->c_out);
+    float *x = random_floats(c->batch * product3(c->in) * c->c_in);
+    float *w = random_floats(c->kernel[1] * c->kernel[2] * c->c_out);
     float *whole = random_floats(n_y), *parts = random_floats(n_y);
     depthwise_run(c, x, w, NULL, NULL, whole, 0, n);
     for (int64_t cut = 0; cut <= n; cut++) {
@@ -449,14 +450,14 @@ static void check_cuts(const struct conv *c)
 /* Pictures of an odd height, or of a single line, between others. */
 static void test_depthwise_edges(void)
 {
-    for (int i = 0; i < 5 * 6 * 2; i++) {
+    for (int i = 0; i < 5 * 6 * 4; i++) {
         struct conv c = base;
         c.batch = 3;
         c.in[1] = 1 + i % 5;
         c.in[2] = 1 + i / 5 % 6;
         c.c_in = c.c_out = 19;
-        c.kernel[1] = c.kernel[2] = 3;
-        c.stride[1] = c.stride[2] = 1 + i / 30;
+        c.kernel[1] = c.kernel[2] = i < 60 ? 3 : 5;
+        c.stride[1] = c.stride[2] = 1 + i / 30 % 2;
         set_sizes(&c, true);
         check(&c, DEPTHWISE);
         check_cuts(&c);
