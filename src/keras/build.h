@@ -108,6 +108,12 @@ void keras_policy_read(struct keras_layer *layer);
 /* The config under its Keras 2 names; the config itself if nothing changes; NULL if out of memory. */
 const cJSON *keras_1_translate(struct keras_build *build, const char *class_name, const cJSON *config);
 
+/* ---- merge_head.c ---- */
+/* Is this the entry of a Sequential whose first layer merges whole models? */
+bool keras_has_merge_head(const cJSON *entry);
+/* Its entry as a flat functional model, freed with the build; NULL on error. */
+const cJSON *keras_spread_merge_head(struct keras_build *build, const cJSON *entry, struct err *err);
+
 /* ---- layer.c ---- */
 /* Makes a layer from an entry of a layer list or a wrapper's config; parent may be NULL. The error names the
  * layer. In collecting mode errors become obstacles and a stand-in is returned. */

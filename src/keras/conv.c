@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "image/image.h"
+#include "keras/json.h"
 #include "keras/weights.h"
 
 struct conv {
@@ -195,8 +196,11 @@ static engine_value separable_compute(const struct keras_layer *layer, struct ke
                                  engine_value x, engine_value bias)
 {
     const struct conv *conv = layer->params;
-    struct engine_window point = {.n_spatial = conv->window.n_spatial, .size = {1, 1, 1}, .stride = {1, 1, 1},
-                                  .dilation = {1, 1, 1}, .padding = ENGINE_VALID};
+    struct engine_window point = {.n_spatial = conv->window.n_spatial,
+                                  .size = {1, 1, 1},
+                                  .stride = {1, 1, 1},
+                                  .dilation = {1, 1, 1},
+                                  .padding = ENGINE_VALID};
     engine_value depthwise =
         kernel_of(layer, call, "depthwise_kernel", engine_dim(call->graph, x, -1), SHAPE_UNKNOWN);
     engine_value pointwise = keras_weight(layer, call, "pointwise_kernel", -1);
@@ -228,6 +232,25 @@ static int conv_parse(struct keras_layer *layer, int n_spatial)
     return 0;
 }
 
+/* Keras 1 was told the size of the result, out of the several that a stride allows. */
+static void read_output_shape(struct keras_layer *layer, struct conv *conv)
+{
+    const struct engine_window *window = &conv->window;
+    const cJSON *shape = keras_config_json(layer, "output_shape");
+    for (int i = 0; i < window->n_spatial; i++) {
+        int64_t k = window->size[i], stride = window->stride[i], out;
+        bool same = window->padding == ENGINE_SAME;
+        conv->output_padding[i] = -1;
+        if (!keras_json_int(cJSON_GetArrayItem(shape, conv->channels_first ? i + 2 : i + 1), &out) || out < 1)
+            continue;
+        if (!same && out >= k)
+            conv->output_padding[i] = (out - k) % stride;
+        else if (same)
+            conv->output_padding[i] = out - (out - 1) / stride * stride - k % 2;
+        conv->has_output_padding = true;
+    }
+}
+
 static int transpose_parse(struct keras_layer *layer, int n_spatial)
 {
     struct conv *conv = parse_filters(layer, n_spatial);
@@ -235,6 +258,8 @@ static int transpose_parse(struct keras_layer *layer, int n_spatial)
         return 0;
     conv->has_output_padding = keras_config_has(layer, "output_padding");
     keras_config_ints(layer, "output_padding", conv->output_padding, n_spatial, 0, 0);
+    if (layer->writer->family == KERAS_1)
+        read_output_shape(layer, conv);
     if (conv->groups != 1)
         keras_config_fail(layer, "config key 'groups': a transposed convolution has none");
     if (conv->window.padding == ENGINE_CAUSAL)
@@ -318,6 +343,22 @@ static const struct image_tensor *keras_1_kernel(struct keras_build *build, cons
     return keras_weights_transpose(build, kernel, n_spatial == 2 ? conv_2d : conv_3d);
 }
 
+/* Keras 1's channels_first kernels of separable convolutions. */
+static int separable_convert(struct keras_layer *layer, struct keras_build *build,
+                             const struct image_tensor **list, size_t *n_list, struct err *err)
+{
+    static const int from_first[] = {2, 3, 1, 0};
+    const struct conv *conv = layer->params;
+    bool turned = build->writer.family == KERAS_1 && conv->channels_first;
+    for (size_t i = 0; turned && i < *n_list; i++) {
+        if (list[i]->shape.rank == 4)
+            list[i] = keras_weights_transpose(build, list[i], from_first);
+        if (!list[i])
+            return err_set(err, KD_EFORMAT, "the kernels can't be converted from their old form");
+    }
+    return 0;
+}
+
 /* Theano convolved with flipped kernels. Keras 1 did not note its backend: an option says it. */
 static bool is_theano(const struct keras_build *build)
 {
@@ -394,5 +435,5 @@ CLASS(depthwise_conv1d, depthwise, 1, NULL, "depth_multiplier, dilation", "Depth
 CLASS(depthwise_conv2d, depthwise, 2, NULL, "depth_multiplier, dilation", "DepthwiseConv2D")
 CLASS(separable_conv1d, separable, 1, NULL, "depth_multiplier, dilation, causal padding", "SeparableConv1D",
       "SeparableConvolution1D")
-CLASS(separable_conv2d, separable, 2, NULL, "depth_multiplier, dilation", "SeparableConv2D",
+CLASS(separable_conv2d, separable, 2, separable_convert, "depth_multiplier, dilation", "SeparableConv2D",
       "SeparableConvolution2D")

@@ -161,11 +161,28 @@ static int resolve(struct functional *f, struct err *err)
     return 0;
 }
 
+/* In Keras 1 a layer that hands its tensor on as it is (a linear Activation) took the tensor's place: files
+ * then name it where the InputLayer before it is meant. */
+static void find_input_layer(struct functional *f, struct keras_ref *ref)
+{
+    struct keras_topology *topology = f->topology;
+    for (size_t steps = 0; steps < topology->n_nodes; steps++) {
+        const struct keras_node *node = &topology->nodes[ref->node];
+        bool one = node->end_ref == node->first_ref + 1;
+        if (is_input_layer(f->entries[node->layer].json) || !one)
+            return;
+        ref->node = topology->refs.items[node->first_ref].node;
+    }
+}
+
 static int mark_inputs(struct functional *f, struct err *err)
 {
     struct keras_topology *topology = f->topology;
     for (size_t i = 0; i < topology->n_inputs; i++) {
-        struct keras_node *node = &topology->nodes[topology->refs.items[topology->inputs[i].ref].node];
+        struct keras_ref *ref = &topology->refs.items[topology->inputs[i].ref];
+        if (f->reader.build->writer.family == KERAS_1)
+            find_input_layer(f, ref);
+        struct keras_node *node = &topology->nodes[ref->node];
         if (!is_input_layer(f->entries[node->layer].json))
             return err_set(err, KD_EFORMAT, "the input '%.100s' is not an InputLayer",
                            f->entries[node->layer].name);

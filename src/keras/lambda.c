@@ -150,9 +150,13 @@ struct code_parts {
     const cJSON *defaults, *closure;
 };
 
-/* [code, defaults, closure], or Keras 3's object; false if the config holds no code. */
-static bool find_code(const cJSON *function, struct code_parts *ret)
+/* [code, defaults, closure], Keras 3's object, or the code alone (Keras before 1.2); false if the config holds none. */
+static bool find_code(const cJSON *function, bool is_lambda, struct code_parts *ret)
 {
+    if (cJSON_IsString(function) && is_lambda) {
+        *ret = (struct code_parts){.code = function->valuestring};
+        return true;
+    }
     const cJSON *config = keras_json_get(function, "config");
     if (cJSON_IsObject(function) && keras_json_get(config, "value"))
         function = keras_json_get(config, "value");
@@ -217,7 +221,8 @@ static int read_function(struct keras_layer *layer, struct lambda *lambda, struc
     const char *name = cJSON_IsString(function) ? function->valuestring : keras_json_string(function, "config");
     if (layer->build->options->no_lambda_recovery)
         return refuse(layer, lambda, "reading Lambda bytecode is switched off", err);
-    if (!find_code(function, &parts)) {
+    bool is_lambda = str_equal(keras_json_string(layer->config, "function_type"), "lambda");
+    if (!find_code(function, is_lambda, &parts)) {
         snprintf(reason, sizeof(reason), "the file holds only its name, '%.60s', not its code", name ? name : "?");
         return refuse(layer, lambda, reason, err);
     }

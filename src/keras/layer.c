@@ -199,6 +199,10 @@ struct keras_layer *keras_layer_new(struct keras_build *build, const struct kera
 {
     if (check_entry(build, entry, err) != 0)
         return NULL;
+    if (keras_has_merge_head(entry))
+        entry = keras_spread_merge_head(build, entry, err);
+    if (!entry)
+        return NULL;
     struct keras_layer *layer = allocate(build, keras_json_get(entry, "config"), err);
     if (!layer || identify(layer, parent, entry, err) != 0)
         return NULL;

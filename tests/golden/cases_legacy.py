@@ -1,5 +1,11 @@
 """Layers that Keras has removed, Keras 1 in general, and what single old versions did otherwise than the rest."""
 from cases_rnn import padded_rows
+from keras_writer import standalone
+from make import normal
+
+# Merge modes that are functions. They are written with what their closure holds, so K is a global here.
+K = getattr(standalone, "backend", None)
+MERGE_FUNCTIONS = (("difference", lambda v: K.abs(v[0] - v[1])), ("argument", lambda v: v[0] * 2 + K.exp(v[1] / 2)))
 
 ENVIRONMENTS = ["tf215", "k122", "k208", "k224", "tf113", "k30"]
 
@@ -121,7 +127,22 @@ def keras_1_merges(k, case):
     case("merge_dot", lambda: k.net([[3, 4], [3, 5]], lambda a, b: L.merge([a, b], mode="dot", dot_axes=1)))
     case("merge_dot_axes", lambda: k.net([[3, 4], [4, 5]], lambda a, b: L.merge([a, b], mode="dot", dot_axes=(2, 1))))
     case("merge_cos", lambda: k.net([[4], [4]], lambda a, b: L.merge([a, b], mode="cos", dot_axes=1)))
-    case("merge_heads", lambda: heads(k), refused=["Merge"])
+    case("merge_cos_matrices", lambda: k.net([[3, 4], [3, 4]], lambda a, b: L.merge([a, b], mode="cos", dot_axes=2)),
+         batches=(1, 3), data=positive)
+    for name, mode in MERGE_FUNCTIONS:
+        case("merge_function_" + name, lambda m=mode: k.net([[4], [4]], lambda a, b: L.merge(
+            [a, b], mode=m, output_shape=lambda s: s[0])), batches=(1, 3))
+    case("merge_heads", lambda: heads(k), batches=(1, 3))
+    case("merge_heads_deep", lambda: deep_heads(k), batches=(1, 3), data=[normal, small_ints, normal, normal])
+
+
+def positive(rng, shape, dtype):
+    """The root of a product of rows is taken."""
+    return rng.uniform(0.1, 2, shape).astype(dtype)
+
+
+def small_ints(rng, shape, dtype):
+    return rng.randint(0, 9, shape).astype(dtype)
 
 
 def heads(k):
@@ -136,8 +157,26 @@ def heads(k):
     return model
 
 
+def deep_heads(k):
+    """Branches of several kinds: a functional model, an embedding, and a Sequential with such a head itself."""
+    L = k.layers
+    x = L.Input((4,))
+    graph = k.models.Model(x, L.Dense(3)(L.Dense(2, activation="tanh")(x)))
+    words = k.models.Sequential([L.Embedding(9, 2, input_length=4), L.LSTM(3)])
+    model = k.models.Sequential([L.Merge([graph, words, heads(k)], mode="concat", concat_axis=-1)])
+    model.add(L.BatchNormalization())
+    model.add(L.Dense(2))
+    return model
+
+
 def keras_1_removed(k, case):
     L = k.layers
+    case("separable_conv2d_th", lambda: k.one([2, 6, 7], L.SeparableConvolution2D(
+        3, 2, 3, depth_multiplier=2, dim_ordering="th")), batches=(1, 3))
+    for mode, size in (("valid", (12, 14)), ("same", (11, 11))):
+        case("deconv2d_size_" + mode, lambda m=mode, s=size: k.one([6, 6, 2], L.Deconvolution2D(
+            3, 1, 4, (None,) + s + (3,), dim_ordering="tf", subsample=(2, 2), border_mode=m)), batches=(1, 3))
+    case("linear_input", lambda: k.net([4], lambda x: L.Dense(3)(L.Activation("linear")(x))))
     case("highway", lambda: k.one([4], L.Highway(activation="tanh")))
     case("highway_no_bias", lambda: k.one([4], L.Highway(activation="relu", bias=False)))
     case("maxout", lambda: k.one([4], L.MaxoutDense(3, nb_feature=2)))
