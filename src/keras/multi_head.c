@@ -105,8 +105,8 @@ struct layout {
     int attended[SHAPE_MAX_RANK];
 };
 
-/* counts_back: axes below 0 count from the end. tf.keras counts those with the heads' axis among them, so that
- * something else comes out: not served. */
+/* counts_back: axes below 0 count from the end. Keras before 3.12 counts those with the heads' axis among them,
+ * so that something else comes out: not served. */
 static bool make_layout(const struct multi_head *params, int rank, bool counts_back, struct layout *layout)
 {
     bool attended[SHAPE_MAX_RANK] = {false};
@@ -434,7 +434,7 @@ static int lower(const struct keras_layer *layer, struct keras_call *call, struc
     for (int i = 0; i < 3; i++)
         if (in[i].value == ENGINE_NONE || engine_rank(call->graph, in[i].value) != rank)
             return err_set(err, KD_EFORMAT, "query, value and key must have the same number of axes");
-    if (!make_layout(params, rank, layer->writer->family == KERAS_3, &layout))
+    if (!make_layout(params, rank, keras_since(layer->writer, KERAS_3, 3, 12), &layout))
         return err_set(err, KD_EUNSUPPORTED, "attention_axes do not fit an input of %d axes", rank);
     bool scores_wanted = attention_flag(call, "return_attention_scores", false);
     engine_value p = attend(layer, call, &layout, in, has_key, scores_wanted);
