@@ -359,14 +359,6 @@ static int separable_convert(struct keras_layer *layer, struct keras_build *buil
     return 0;
 }
 
-/* Theano convolved with flipped kernels. Keras 1 did not note its backend: an option says it. */
-static bool is_theano(const struct keras_build *build)
-{
-    if (build->writer.family == KERAS_1)
-        return build->options->flip_theano_kernels;
-    return build->writer.family == KERAS_2 && strcmp(build->writer.backend, "theano") == 0;
-}
-
 static int convert(struct keras_layer *layer, struct keras_build *build, const struct image_tensor **list,
                    size_t n_list, bool transposed, struct err *err)
 {
@@ -377,7 +369,7 @@ static int convert(struct keras_layer *layer, struct keras_build *build, const s
     const struct image_tensor *kernel = list[0];
     if (build->writer.family == KERAS_1)
         kernel = keras_1_kernel(build, conv, transposed, kernel);
-    if (kernel && is_theano(build)) {
+    if (kernel && keras_weights_theano(build, kernel)) {
         kernel = keras_weights_flip(build, kernel);
         keras_rule(build, "kernels of Theano's convolutions are flipped, as Keras 2 did");
     }

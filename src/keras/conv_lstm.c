@@ -159,11 +159,9 @@ static const struct image_tensor *convert_kernel(struct keras_build *build, cons
                                                  const struct image_tensor *kernel)
 {
     static const int last_resort[] = {3, 2, 0, 1};
-    bool keras_1 = build->writer.family == KERAS_1, fits = true;
+    bool fits = true;
     int n = params->window.n_spatial;
-    bool theano = keras_1 ? build->options->flip_theano_kernels
-                          : build->writer.family == KERAS_2 && strcmp(build->writer.backend, "theano") == 0;
-    if (kernel && theano) {
+    if (kernel && keras_weights_theano(build, kernel)) {
         kernel = keras_weights_flip(build, kernel);
         keras_rule(build, "kernels of Theano's convolutions are flipped, as Keras 2 did");
     }

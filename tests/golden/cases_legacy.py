@@ -1,4 +1,6 @@
 """Layers that Keras has removed, Keras 1 in general, and what single old versions did otherwise than the rest."""
+import h5py
+
 from cases_rnn import padded_rows
 from keras_writer import standalone
 from make import normal
@@ -169,6 +171,19 @@ def deep_heads(k):
     return model
 
 
+def as_theano(model, path):
+    """As the Theano backend writes it: kernels the other way round, names without TensorFlow's ":0"."""
+    model.save(path, overwrite=True)
+    with h5py.File(path, "r+") as f:
+        for group in f["model_weights"].values():
+            names = [n.decode("ascii") for n in group.attrs["weight_names"]]
+            for name in names:
+                value = group[name][()]
+                del group[name]
+                group[name.split(":")[0]] = value[::-1, ::-1] if value.ndim == 4 else value
+            group.attrs["weight_names"] = [n.split(":")[0].encode("ascii") for n in names]
+
+
 def keras_1_removed(k, case):
     L = k.layers
     case("separable_conv2d_th", lambda: k.one([2, 6, 7], L.SeparableConvolution2D(
@@ -176,6 +191,10 @@ def keras_1_removed(k, case):
     for mode, size in (("valid", (12, 14)), ("same", (11, 11))):
         case("deconv2d_size_" + mode, lambda m=mode, s=size: k.one([6, 6, 2], L.Deconvolution2D(
             3, 1, 4, (None,) + s + (3,), dim_ordering="tf", subsample=(2, 2), border_mode=m)), batches=(1, 3))
+    for name, layer in (("conv2d", lambda: L.Convolution2D(3, 2, 3, dim_ordering="tf")),
+                        ("conv1d", lambda: L.Convolution1D(3, 3))):
+        case(name + "_theano", lambda l=layer, s=[6, 7, 2] if name == "conv2d" else [7, 2]: k.one(s, l()),
+             batches=(1, 3), save=as_theano)
     case("linear_input", lambda: k.net([4], lambda x: L.Dense(3)(L.Activation("linear")(x))))
     case("highway", lambda: k.one([4], L.Highway(activation="tanh")))
     case("highway_no_bias", lambda: k.one([4], L.Highway(activation="relu", bias=False)))

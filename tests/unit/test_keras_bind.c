@@ -181,7 +181,7 @@ static void check_kernel(const char *config, const char *version, const char *ba
     if (backend)
         case_backend(backend);
     case_layer("c");
-    case_weight("c_W", kernel, numbers);
+    case_weight("c_W:0", kernel, numbers);
     struct keras_model *model = case_build(NULL, &err);
     if (!model)
         printf("\n    refused: %s\n", err.text);
