@@ -78,7 +78,7 @@ libkerasd_a_SOURCES += \
 libkerasd_a_SOURCES += \
 	src/keras/ops.c src/keras/ops.h src/keras/ops_keras3.def \
 	src/keras/ops_args.c \
-	src/keras/ops_create.c \
+	src/keras/ops_compose.h src/keras/ops_create.c \
 	src/keras/ops_dtype.c \
 	src/keras/ops_image.c \
 	src/keras/ops_index.c \

@@ -2,6 +2,7 @@
  *
  * Most are one engine op with the operands brought to one type. Integers become floats where a function is
  * not defined on them, as Keras 3 does (TensorFlow refuses such calls, so its files do not hold them). */
+#include "keras/ops_compose.h"
 #include "keras/ops_math.h"
 
 #include <math.h>
@@ -18,22 +19,6 @@ static bool keeps_ints(enum unary_kind kind)
            kind == UNARY_SQUARE || kind == UNARY_BITWISE_NOT;
 }
 
-static engine_value apply(struct ops_call *op, enum unary_kind kind, engine_value x)
-{
-    return engine_unary(op->graph, UNARY_OF(kind), x);
-}
-
-static engine_value binary(struct ops_call *op, enum binary_kind kind, engine_value x, engine_value y)
-{
-    return engine_binary(op->graph, kind, x, y);
-}
-
-/* x with a number of its own dtype. */
-static engine_value binary_with(struct ops_call *op, enum binary_kind kind, engine_value x, double number)
-{
-    return binary(op, kind, x, keras_scalar(op->call, x, number));
-}
-
 engine_value ops_unary(struct ops_call *op)
 {
     enum unary_kind kind = (enum unary_kind)op->row->variant;
@@ -43,7 +28,7 @@ engine_value ops_unary(struct ops_call *op)
     if (kind == UNARY_ABS && engine_dtype(op->graph, x) == DTYPE_BOOL)
         return x;
     if (dtype_is_float(engine_dtype(op->graph, x)) || keeps_ints(kind))
-        return apply(op, kind, x);
+        return unary(op, kind, x);
     /* NumPy's round leaves integers alone; relu too keeps them. */
     if (kind == UNARY_ROUND || kind == UNARY_TRUNC)
         return x;
@@ -51,12 +36,12 @@ engine_value ops_unary(struct ops_call *op)
         return binary_with(op, BINARY_MAXIMUM, x, 0);
     if (kind == UNARY_RELU6)
         return binary_with(op, BINARY_MINIMUM, binary_with(op, BINARY_MAXIMUM, x, 0), 6);
-    return apply(op, kind, ops_to_float(op->graph, x));
+    return unary(op, kind, ops_to_float(op->graph, x));
 }
 
 engine_value ops_float_unary(struct ops_call *op)
 {
-    return apply(op, (enum unary_kind)op->row->variant, ops_tensor_float(op, 0));
+    return unary(op, (enum unary_kind)op->row->variant, ops_tensor_float(op, 0));
 }
 
 engine_value ops_identity(struct ops_call *op)
@@ -103,7 +88,7 @@ engine_value ops_truncate_divide(struct ops_call *op)
     if (!ops_pair(op, 0, 1, &x, &y))
         return ENGINE_NONE;
     if (dtype_is_float(engine_dtype(op->graph, x)))
-        return apply(op, UNARY_TRUNC, binary(op, BINARY_DIVIDE, x, y));
+        return unary(op, UNARY_TRUNC, binary(op, BINARY_DIVIDE, x, y));
     engine_value rest = binary(op, BINARY_TRUNCATE_MOD, x, y);
     return binary(op, BINARY_FLOOR_DIVIDE, binary(op, BINARY_SUBTRACT, x, rest), y);
 }
@@ -125,7 +110,7 @@ engine_value ops_xlog1py(struct ops_call *op)
     if (!ops_pair(op, 0, 1, &x, &y))
         return ENGINE_NONE;
     engine_value zero = keras_scalar(op->call, x, 0);
-    engine_value value = binary(op, BINARY_MULTIPLY, x, apply(op, UNARY_LOG1P, y));
+    engine_value value = binary(op, BINARY_MULTIPLY, x, unary(op, UNARY_LOG1P, y));
     return engine_select(op->graph, binary(op, BINARY_EQUAL, x, zero), zero, value);
 }
 
@@ -138,7 +123,7 @@ engine_value ops_logical(struct ops_call *op)
 
 engine_value ops_logical_not(struct ops_call *op)
 {
-    return apply(op, UNARY_LOGICAL_NOT, engine_cast(op->graph, ops_tensor(op, 0, DTYPE_INVALID), DTYPE_BOOL));
+    return unary(op, UNARY_LOGICAL_NOT, engine_cast(op->graph, ops_tensor(op, 0, DTYPE_INVALID), DTYPE_BOOL));
 }
 
 engine_value ops_add_n(struct ops_call *op)
@@ -169,7 +154,7 @@ engine_value ops_relu(struct ops_call *op)
 engine_value ops_gelu(struct ops_call *op)
 {
     bool approximate = ops_bool(op, 1, op->row->variant);
-    return apply(op, approximate ? UNARY_GELU_TANH : UNARY_GELU, ops_tensor_float(op, 0));
+    return unary(op, approximate ? UNARY_GELU_TANH : UNARY_GELU, ops_tensor_float(op, 0));
 }
 
 /* x sigmoid(beta x) */
@@ -178,9 +163,9 @@ engine_value ops_swish(struct ops_call *op)
     engine_value x = ops_tensor_float(op, 0);
     double beta = ops_number(op, 1, 1);
     if (beta == 1)
-        return apply(op, UNARY_SILU, x);
+        return unary(op, UNARY_SILU, x);
     return binary(op, BINARY_MULTIPLY, x,
-                  apply(op, UNARY_SIGMOID, binary_with(op, BINARY_MULTIPLY, x, beta)));
+                  unary(op, UNARY_SIGMOID, binary_with(op, BINARY_MULTIPLY, x, beta)));
 }
 
 engine_value ops_leaky_relu(struct ops_call *op)
@@ -228,7 +213,7 @@ engine_value ops_glu(struct ops_call *op)
         return ops_fail(op, "the axis of a gate must have an even known size");
     engine_value a = engine_slice(op->graph, x, axis, 0, size / 2, 1);
     engine_value b = engine_slice(op->graph, x, axis, size / 2, size, 1);
-    return binary(op, BINARY_MULTIPLY, a, apply(op, UNARY_SIGMOID, b));
+    return binary(op, BINARY_MULTIPLY, a, unary(op, UNARY_SIGMOID, b));
 }
 
 engine_value ops_crelu(struct ops_call *op)
@@ -237,8 +222,8 @@ engine_value ops_crelu(struct ops_call *op)
     if (x == ENGINE_NONE)
         return ENGINE_NONE;
     int axis = ops_axis(op, 1, engine_rank(op->graph, x), -1);
-    engine_value halves[] = {x, apply(op, UNARY_NEGATIVE, x)};
-    return apply(op, UNARY_RELU, engine_concat(op->graph, halves, 2, axis));
+    engine_value halves[] = {x, unary(op, UNARY_NEGATIVE, x)};
+    return unary(op, UNARY_RELU, engine_concat(op->graph, halves, 2, axis));
 }
 
 engine_value ops_softmax(struct ops_call *op)
@@ -268,7 +253,7 @@ engine_value ops_sparsemax(struct ops_call *op)
 engine_value ops_hard_sigmoid(struct ops_call *op)
 {
     bool keras_3 = op->layer->writer->family == KERAS_3;
-    return apply(op, keras_3 ? UNARY_HARD_SIGMOID_3 : UNARY_HARD_SIGMOID_2, ops_tensor_float(op, 0));
+    return unary(op, keras_3 ? UNARY_HARD_SIGMOID_3 : UNARY_HARD_SIGMOID_2, ops_tensor_float(op, 0));
 }
 
 /* ---- limits, casts, choices ---- */
@@ -351,7 +336,7 @@ engine_value ops_reciprocal_no_nan(struct ops_call *op)
 engine_value ops_erfc(struct ops_call *op)
 {
     engine_value x = ops_tensor_float(op, 0);
-    return binary(op, BINARY_SUBTRACT, keras_scalar(op->call, x, 1), apply(op, UNARY_ERF, x));
+    return binary(op, BINARY_SUBTRACT, keras_scalar(op->call, x, 1), unary(op, UNARY_ERF, x));
 }
 
 /* x log y, x / y: zero where x is zero. */
@@ -362,7 +347,7 @@ engine_value ops_xlogy(struct ops_call *op)
         return ENGINE_NONE;
     engine_value zero = keras_scalar(op->call, x, 0);
     engine_value value = op->row->variant ? binary(op, BINARY_DIVIDE, x, y)
-                                          : binary(op, BINARY_MULTIPLY, x, apply(op, UNARY_LOG, y));
+                                          : binary(op, BINARY_MULTIPLY, x, unary(op, UNARY_LOG, y));
     return engine_select(op->graph, binary(op, BINARY_EQUAL, x, zero), zero, value);
 }
 
@@ -376,8 +361,8 @@ engine_value ops_scale(struct ops_call *op)
 engine_value ops_root(struct ops_call *op)
 {
     engine_value x = ops_tensor_float(op, 0);
-    engine_value root = binary_with(op, BINARY_POWER, apply(op, UNARY_ABS, x), 1.0 / 3);
-    return binary(op, BINARY_MULTIPLY, apply(op, UNARY_SIGN, x), root);
+    engine_value root = binary_with(op, BINARY_POWER, unary(op, UNARY_ABS, x), 1.0 / 3);
+    return binary(op, BINARY_MULTIPLY, unary(op, UNARY_SIGN, x), root);
 }
 
 /* To a number of decimals: scaled, rounded half to even, scaled back. */
@@ -388,9 +373,9 @@ engine_value ops_round(struct ops_call *op)
     if (x == ENGINE_NONE || !dtype_is_float(engine_dtype(op->graph, x)))
         return decimals >= 0 ? x : ops_fail(op, "decimals below 0 of integers are not served");
     if (decimals == 0)
-        return apply(op, UNARY_ROUND, x);
+        return unary(op, UNARY_ROUND, x);
     double scale = pow(10, (double)decimals);
-    x = apply(op, UNARY_ROUND, binary_with(op, BINARY_MULTIPLY, x, scale));
+    x = unary(op, UNARY_ROUND, binary_with(op, BINARY_MULTIPLY, x, scale));
     return binary_with(op, BINARY_DIVIDE, x, scale);
 }
 
@@ -399,9 +384,9 @@ engine_value ops_hypot(struct ops_call *op)
     engine_value x, y;
     if (!ops_pair(op, 0, 1, &x, &y))
         return ENGINE_NONE;
-    x = apply(op, UNARY_SQUARE, ops_to_float(op->graph, x));
-    y = apply(op, UNARY_SQUARE, ops_to_float(op->graph, y));
-    return apply(op, UNARY_SQRT, binary(op, BINARY_ADD, x, y));
+    x = unary(op, UNARY_SQUARE, ops_to_float(op->graph, x));
+    y = unary(op, UNARY_SQUARE, ops_to_float(op->graph, y));
+    return unary(op, UNARY_SQRT, binary(op, BINARY_ADD, x, y));
 }
 
 /* |x - y| <= atol + rtol |y|; NaN is close to itself where asked for */
@@ -412,13 +397,13 @@ engine_value ops_isclose(struct ops_call *op)
         return ENGINE_NONE;
     x = ops_to_float(op->graph, x);
     y = ops_to_float(op->graph, y);
-    engine_value difference = apply(op, UNARY_ABS, binary(op, BINARY_SUBTRACT, x, y));
-    engine_value bound = binary_with(op, BINARY_MULTIPLY, apply(op, UNARY_ABS, y), ops_number(op, 2, 1e-5));
+    engine_value difference = unary(op, UNARY_ABS, binary(op, BINARY_SUBTRACT, x, y));
+    engine_value bound = binary_with(op, BINARY_MULTIPLY, unary(op, UNARY_ABS, y), ops_number(op, 2, 1e-5));
     bound = binary_with(op, BINARY_ADD, bound, ops_number(op, 3, 1e-8));
     engine_value close = binary(op, BINARY_LESS_EQUAL, difference, bound);
     if (!ops_bool(op, 4, false))
         return close;
-    engine_value both = binary(op, BINARY_LOGICAL_AND, apply(op, UNARY_IS_NAN, x), apply(op, UNARY_IS_NAN, y));
+    engine_value both = binary(op, BINARY_LOGICAL_AND, unary(op, UNARY_IS_NAN, x), unary(op, UNARY_IS_NAN, y));
     return binary(op, BINARY_LOGICAL_OR, close, both);
 }
 
@@ -434,7 +419,7 @@ engine_value ops_nan_to_num(struct ops_call *op)
         return x;
     engine_value above = binary(op, BINARY_EQUAL, x, keras_scalar(op->call, x, INFINITY));
     engine_value below = binary(op, BINARY_EQUAL, x, keras_scalar(op->call, x, -INFINITY));
-    engine_value y = replace(op, apply(op, UNARY_IS_NAN, x), ops_number(op, 1, 0), x);
+    engine_value y = replace(op, unary(op, UNARY_IS_NAN, x), ops_number(op, 1, 0), x);
     y = replace(op, above, ops_number(op, 2, 3.4028234663852886e38), y);
     return replace(op, below, ops_number(op, 3, -3.4028234663852886e38), y);
 }

@@ -5,22 +5,8 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/size.h"
+#include "keras/ops_compose.h"
 #include "keras/ops_math.h"
-
-static engine_value unary(struct ops_call *op, enum unary_kind kind, engine_value x)
-{
-    return engine_unary(op->graph, (struct unary){.kind = kind}, x);
-}
-
-static engine_value binary(struct ops_call *op, enum binary_kind kind, engine_value x, engine_value y)
-{
-    return engine_binary(op->graph, kind, x, y);
-}
-
-static engine_value binary_with(struct ops_call *op, enum binary_kind kind, engine_value x, double number)
-{
-    return binary(op, kind, x, keras_scalar(op->call, x, number));
-}
 
 /* ---- tests and parts of numbers ---- */
 

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/size.h"
 #include "base/str.h"
+#include "keras/ops_compose.h"
 #include "keras/ops_math.h"
 
 #define MAX_QUANTILES 16
@@ -19,11 +20,6 @@ struct sorted {
     engine_value x;
     engine_value last; /* index of the last element, float32 of rank 0 */
 };
-
-static engine_value binary(struct ops_call *op, enum binary_kind kind, engine_value x, engine_value y)
-{
-    return engine_binary(op->graph, kind, x, y);
-}
 
 /* The axes (all: n = 0) as one, at the end. */
 static engine_value join_axes(struct ops_call *op, engine_value x, const int *axes, int n)

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "keras/ops_compose.h"
 
 /* The axes of a call, with none standing for all. */
 struct axes {
@@ -27,16 +28,6 @@ static engine_value reduce(struct ops_call *op, enum reduce_kind kind, engine_va
                            const struct axes *axes, bool keepdims)
 {
     return engine_reduce(op->graph, kind, x, axes->n ? axes->axis : NULL, axes->n, keepdims);
-}
-
-static engine_value unary(struct ops_call *op, enum unary_kind kind, engine_value x)
-{
-    return engine_unary(op->graph, (struct unary){.kind = kind}, x);
-}
-
-static engine_value binary(struct ops_call *op, enum binary_kind kind, engine_value x, engine_value y)
-{
-    return engine_binary(op->graph, kind, x, y);
 }
 
 /* What Keras 3 sums small integers in. */
