@@ -33,6 +33,7 @@
 
 struct mhd {
     struct MHD_Daemon *daemon;
+    int quiet_fd; /* the socket after mhd_quiesce, -1 before: MHD's threads may know it until they end */
 };
 
 static void *on_target(void *context, const char *target, struct MHD_Connection *connection)
@@ -205,6 +206,7 @@ int mhd_start(struct listener *listener, const struct mhd_options *options, stru
         return err_set(err, KD_EIO, "cannot start the HTTP threads (%d threads, %d connections): see ulimit -n and -u",
                        threads, connections);
     }
+    mhd->quiet_fd = -1;
     *ret = mhd;
     return 0;
 }
@@ -228,9 +230,11 @@ void mhd_quiesce(struct mhd *mhd, bool inherited)
     MHD_socket fd = MHD_quiesce_daemon(mhd->daemon);
     if (fd == MHD_INVALID_SOCKET)
         return;
-    if (!inherited) /* the next process that the service manager starts takes them */
-        take_waiting(mhd, fd);
-    close(fd);
+    mhd->quiet_fd = fd;
+    if (inherited) /* the next process that the service manager starts takes who comes now */
+        return;
+    take_waiting(mhd, fd);
+    shutdown(fd, SHUT_RDWR);
 }
 
 void mhd_stop(struct mhd *mhd)
@@ -238,5 +242,7 @@ void mhd_stop(struct mhd *mhd)
     if (!mhd)
         return;
     MHD_stop_daemon(mhd->daemon);
+    if (mhd->quiet_fd >= 0)
+        close(mhd->quiet_fd);
     free(mhd);
 }
