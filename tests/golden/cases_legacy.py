@@ -33,14 +33,16 @@ def locally_connected(k, case):
     for name, o in (("plain", {}), ("stride", {"strides": 2}), ("dense_map", {"implementation": 2}),
                     ("dense_map_stride", {"implementation": 2, "strides": 2}), ("no_bias", {"use_bias": False}),
                     ("first", {"data_format": "channels_first"}),
-                    ("dense_map_first", {"implementation": 2, "data_format": "channels_first"})):
+                    ("dense_map_first", {"implementation": 2, "data_format": "channels_first"}),
+                    ("dense_map_same", {"implementation": 2, "padding": "same", "strides": 2}),
+                    ("sparse", {"implementation": 3, "strides": 2}),
+                    ("sparse_same", {"implementation": 3, "padding": "same", "use_bias": False}),
+                    ("sparse_same_first", {"implementation": 3, "padding": "same", "data_format": "channels_first"})):
         first = "data_format" in o
         case("locally_connected1d_" + name, lambda o=o, f=first: k.one(
             [2, 7] if f else [7, 2], L.LocallyConnected1D(3, 3, activation="tanh", **o)), batches=(1, 3))
         case("locally_connected2d_" + name, lambda o=o, f=first: k.one(
             [2, 5, 6] if f else [5, 6, 2], L.LocallyConnected2D(3, (2, 3), **o)), batches=(1, 3))
-    case("locally_connected_sparse", lambda: k.one([7, 2], L.LocallyConnected1D(3, 3, implementation=3)),
-         refused=["LocallyConnected1D", "implementation"])
     fourier = k.keras.layers.experimental.RandomFourierFeatures
     for name, o in (("gaussian", {}), ("laplacian", {"kernel_initializer": "laplacian"}),
                     ("trainable", {"trainable": True, "scale": 2.0})):
