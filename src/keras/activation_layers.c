@@ -233,6 +233,12 @@ static int softmax_axes(const struct softmax *softmax, struct keras_call *call, 
     return 0;
 }
 
+/* From TensorFlow 2.4 on; before, a mask only passed through. */
+static bool softmax_knows_masks(const struct keras_writer *writer)
+{
+    return writer->family == KERAS_3 || keras_since(writer, KERAS_TF, 2, 4);
+}
+
 static int softmax_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
 {
     const struct softmax *softmax = layer->params;
@@ -245,7 +251,7 @@ static int softmax_lower(const struct keras_layer *layer, struct keras_call *cal
         return rc;
     if (explicit && explicit->kind == KERAS_ARG_TENSOR)
         mask = explicit->tensor.value;
-    if (mask == ENGINE_NONE) {
+    if (mask == ENGINE_NONE || !softmax_knows_masks(layer->writer)) {
         keras_call_return(call, 0, engine_softmax(graph, x, axes, softmax->n_axes, false));
         return 0;
     }

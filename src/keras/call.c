@@ -75,11 +75,15 @@ int keras_call_flatten(struct keras_call *call, struct err *err)
     return 0;
 }
 
+static bool is_float_value(const struct keras_call *call, engine_value x)
+{
+    return x != ENGINE_NONE && dtype_is_float(engine_dtype(call->graph, x));
+}
+
 engine_value keras_autocast(const struct keras_layer *layer, struct keras_call *call, engine_value x)
 {
-    bool cast = x != ENGINE_NONE && dtype_is_float(engine_dtype(call->graph, x)) &&
-                dtype_is_float(layer->compute_dtype);
-    return cast ? engine_cast(call->graph, x, layer->compute_dtype) : x;
+    bool cast = keras_has_policies(layer->writer) && is_float_value(call, x);
+    return cast && dtype_is_float(layer->compute_dtype) ? engine_cast(call->graph, x, layer->compute_dtype) : x;
 }
 
 static bool casts_inputs(const struct keras_layer *layer)
@@ -90,8 +94,8 @@ static bool casts_inputs(const struct keras_layer *layer)
 /* The same for the first argument, where a layer may compute in floats whatever comes. */
 static engine_value cast_input(const struct keras_layer *layer, struct keras_call *call, engine_value x)
 {
-    if (layer->class->needs_floats && x != ENGINE_NONE && engine_dtype(call->graph, x) != DTYPE_STRING &&
-        dtype_is_float(layer->compute_dtype))
+    bool other = x != ENGINE_NONE && engine_dtype(call->graph, x) != DTYPE_STRING && !is_float_value(call, x);
+    if (other && layer->class->needs_floats && dtype_is_float(layer->compute_dtype))
         return engine_cast(call->graph, x, layer->compute_dtype);
     return keras_autocast(layer, call, x);
 }

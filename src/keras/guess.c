@@ -48,6 +48,8 @@ static const struct hint hints[] = {
     {"SeparableConv1D", HINT_KERNEL, 3, 2},
     {"SeparableConv2D", HINT_KERNEL, 4, 2},
     {"Dense", HINT_KERNEL, 2, 2},
+    {"MaxoutDense", HINT_KERNEL, 2, 2},
+    {"Highway", HINT_KERNEL, 2, 2},
     {"Embedding", HINT_RANK, 2, 0},
     {"LSTM", HINT_KERNEL, 3, 2},
     {"GRU", HINT_KERNEL, 3, 2},

@@ -44,6 +44,9 @@ struct keras_writer {
 
 /* Written by this family at this version or later. */
 bool keras_since(const struct keras_writer *writer, enum keras_family family, int major, int minor);
+/* Does a layer cast what it is given to the dtype of its config? Before tf.keras that named the type of new
+ * variables, and results had the type of the inputs. */
+bool keras_has_policies(const struct keras_writer *writer);
 
 /* ---- values that travel between layers ---- */
 

@@ -11,18 +11,24 @@
 #include "keras/layer.h"
 #include "keras/weights.h"
 
+/* Keras 2 kept these layers with the keys of Keras 1, of whose own files the keys arrive translated. */
+static bool has_bias(struct keras_layer *layer)
+{
+    return keras_config_bool(layer, "use_bias", keras_config_bool(layer, "bias", true));
+}
+
 /* ---- Highway: t * act(x W + b) + (1 - t) * x, t = sigmoid(x W_carry + b_carry) ---- */
 
 static int highway_parse(struct keras_layer *layer, struct err *err)
 {
-    bool bias = keras_config_bool(layer, "use_bias", true);
+    static const char *const ignored[] = {"transform_bias", "units", "init", "input_dim", NULL};
     keras_declare_weight(layer, "W", true);
     keras_declare_weight(layer, "W_carry", true);
-    if (bias) {
+    if (has_bias(layer)) {
         keras_declare_weight(layer, "b", true);
         keras_declare_weight(layer, "b_carry", true);
     }
-    keras_config_ignore(layer, (const char *const[]){"transform_bias", "units", NULL});
+    keras_config_ignore(layer, ignored);
     layer->params = keras_config_activation(layer, "activation", "linear");
     return 0;
 }
@@ -59,7 +65,7 @@ static int highway_convert(struct keras_layer *layer, struct keras_build *build,
 const struct keras_class keras_class_highway = {
     .names = (const char *const[]){"Highway", NULL},
     .family = "Removed",
-    .doc = "Keras 1",
+    .doc = "Keras 1, and 2 up to 2.3",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_PASS,
     .parse = highway_parse,
@@ -71,10 +77,11 @@ const struct keras_class keras_class_highway = {
 
 static int maxout_parse(struct keras_layer *layer, struct err *err)
 {
+    static const char *const ignored[] = {"units", "output_dim", "nb_feature", "init", "input_dim", NULL};
     keras_declare_weight(layer, "W", true);
-    if (keras_config_bool(layer, "use_bias", true))
+    if (has_bias(layer))
         keras_declare_weight(layer, "b", true);
-    keras_config_ignore(layer, (const char *const[]){"units", "nb_feature", NULL});
+    keras_config_ignore(layer, ignored);
     return 0;
 }
 
@@ -96,7 +103,7 @@ static int maxout_lower(const struct keras_layer *layer, struct keras_call *call
 const struct keras_class keras_class_maxout_dense = {
     .names = (const char *const[]){"MaxoutDense", NULL},
     .family = "Removed",
-    .doc = "Keras 1",
+    .doc = "Keras 1, and 2 up to 2.3",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_DROP,
     .parse = maxout_parse,

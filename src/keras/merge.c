@@ -329,6 +329,29 @@ static void dot_equation(const int *ranks, const int *axes, char *text)
     strcpy(text + at + 2, result);
 }
 
+/* TensorFlow's batch_dot before Keras 2.3 was a product of matrices: with more axes than three those in front
+ * number the matrices, and of the axes asked for it only counts whether they are the last. */
+static bool multiplies_stacks(const struct keras_writer *writer, const int *ranks)
+{
+    bool old = writer->family == KERAS_1 || (writer->family == KERAS_2 && writer->minor < 3);
+    bool unclear = writer->family == KERAS_TF && writer->minor == 2; /* TensorFlow 1.13 to 2.1 */
+    return (ranks[0] > 3 || ranks[1] > 3) && (old || unclear) && strcmp(writer->backend, "theano") != 0;
+}
+
+static int stacks_lower(const struct keras_layer *layer, struct keras_call *call, const engine_value *values,
+                        const int *ranks, const int *axes, struct err *err)
+{
+    if (layer->writer->family == KERAS_TF || ranks[0] != ranks[1])
+        return err_set(err, KD_EUNSUPPORTED,
+                       "products of inputs with %d and %d axes are not served from Keras %s: its versions differ",
+                       ranks[0], ranks[1], layer->writer->version);
+    keras_rule(call->build, "products of more than 3 axes are those of stacked matrices, as in Keras before 2.3");
+    engine_value y = engine_matmul(call->graph, values[0], values[1], axes[0] != ranks[0] - 1,
+                                   axes[1] == ranks[1] - 1);
+    keras_call_return_masked(call, 0, y, ENGINE_NONE);
+    return 0;
+}
+
 static int dot_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
 {
     const struct dot *dot = layer->params;
@@ -349,6 +372,8 @@ static int dot_lower(const struct keras_layer *layer, struct keras_call *call, s
         if (dot->normalize)
             values[i] = normalized(call, values[i], axes[i]);
     }
+    if (multiplies_stacks(layer->writer, ranks))
+        return stacks_lower(layer, call, values, ranks, axes, err);
     dot_equation(ranks, axes, equation);
     engine_value y = engine_einsum(call->graph, equation, values[0], values[1]);
     if (ranks[0] == 2 && ranks[1] == 2)

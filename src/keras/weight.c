@@ -101,7 +101,7 @@ static engine_value make_constant(const struct keras_layer *layer, struct engine
 {
     bool is_float = dtype_is_float(tensor->dtype);
     enum dtype dtype = tensor->dtype;
-    if (is_float)
+    if (is_float && keras_has_policies(layer->writer))
         dtype = dtype_is_float(layer->compute_dtype) ? layer->compute_dtype : DTYPE_FLOAT32;
     if (tensor->dtype == DTYPE_FLOAT32)
         return engine_constant(graph, dtype, &tensor->shape, tensor->data);

@@ -85,3 +85,8 @@ bool keras_since(const struct keras_writer *writer, enum keras_family family, in
     bool reached = writer->major > major || (writer->major == major && writer->minor >= minor);
     return writer->family == family && reached;
 }
+
+bool keras_has_policies(const struct keras_writer *writer)
+{
+    return writer->family == KERAS_TF || writer->family == KERAS_3;
+}
