@@ -114,6 +114,12 @@ bool keras_has_merge_head(const cJSON *entry);
 /* Its entry as a flat functional model, freed with the build; NULL on error. */
 const cJSON *keras_spread_merge_head(struct keras_build *build, const cJSON *entry, struct err *err);
 
+/* ---- graph_model.c ---- */
+/* Is this a Graph, the model of Keras 0.3 that Keras 1.0 still wrote? */
+bool keras_is_graph(const cJSON *entry);
+/* The entry as a functional model, freed with the build; NULL on error. */
+const cJSON *keras_graph_as_functional(struct keras_build *build, const cJSON *entry, struct err *err);
+
 /* ---- layer.c ---- */
 /* Makes a layer from an entry of a layer list or a wrapper's config; parent may be NULL. The error names the
  * layer. In collecting mode errors become obstacles and a stand-in is returned. */

@@ -260,7 +260,7 @@ static int functional_parse(struct keras_layer *layer, struct err *err)
 }
 
 const struct keras_class keras_class_functional = {
-    .names = (const char *const[]){"Functional", "Model", "Network", "Container", NULL},
+    .names = (const char *const[]){"Functional", "Model", "Network", "Container", "Graph", NULL},
     .family = "Models",
     .doc = "nested and shared models, several inputs and outputs, nodes of all generations",
     .support = KERAS_SERVED,

@@ -201,6 +201,8 @@ struct keras_layer *keras_layer_new(struct keras_build *build, const struct kera
         return NULL;
     if (keras_has_merge_head(entry))
         entry = keras_spread_merge_head(build, entry, err);
+    else if (keras_is_graph(entry))
+        entry = keras_graph_as_functional(build, entry, err);
     if (!entry)
         return NULL;
     struct keras_layer *layer = allocate(build, keras_json_get(entry, "config"), err);

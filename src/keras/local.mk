@@ -28,6 +28,7 @@ libkerasd_a_SOURCES += \
 	src/keras/sequential.c \
 	src/keras/listing.c \
 	src/keras/merge_head.c \
+	src/keras/graph_model.c \
 	src/keras/table.c \
 	src/keras/topology.h \
 	src/keras/training.c \

@@ -14,6 +14,7 @@
 
 struct spread {
     cJSON *layers, *inputs; /* of the functional model */
+    size_t n_nameless;
     struct err *err;
 };
 
@@ -38,10 +39,15 @@ static const cJSON *merged_models(const cJSON *entry)
     return entry && keras_json_is_class(entry, "Merge") && cJSON_IsArray(layers) ? layers : NULL;
 }
 
+/* The Merge may stand at the head of the Sequential at the head, and so on. */
 bool keras_has_merge_head(const cJSON *entry)
 {
-    const cJSON *chain = chain_of(entry);
-    return chain && merged_models(chain->child);
+    for (const cJSON *chain = chain_of(entry); chain; chain = chain_of(entry)) {
+        entry = chain->child;
+        if (merged_models(entry))
+            return true;
+    }
+    return false;
 }
 
 static cJSON *reference(const char *name)
@@ -55,12 +61,24 @@ static cJSON *reference(const char *name)
     return ref;
 }
 
+/* Keras 1 does not name a Sequential in a Sequential: it gets a name that no file holds, so that the weights
+ * are bound in order. */
+static const char *name_of(struct spread *spread, const cJSON *entry, char *text, size_t size)
+{
+    const char *name = keras_json_string(keras_json_get(entry, "config"), "name");
+    name = name ? name : keras_json_string(entry, "name");
+    if (name || !chain_of(entry))
+        return name;
+    snprintf(text, size, "(sequential %zu)", ++spread->n_nameless);
+    return text;
+}
+
 /* Adds a layer that is called once, on `from` (taken over; NULL: on nothing). *ret_output: what refers to it.
  */
 static int add_layer(struct spread *spread, const cJSON *entry, cJSON *from, cJSON **ret_output)
 {
-    const char *name = keras_json_string(keras_json_get(entry, "config"), "name");
-    name = name ? name : keras_json_string(entry, "name");
+    char text[40];
+    const char *name = name_of(spread, entry, text, sizeof(text));
     cJSON *copy = cJSON_Duplicate(entry, 1), *nodes = cJSON_CreateArray();
     if (!name || !copy || !nodes) {
         cJSON_Delete(copy);
@@ -164,22 +182,55 @@ static int spread_merge(struct spread *spread, const cJSON *merge, int depth, cJ
     return rc;
 }
 
+/* A Sequential with such a head at the head of another stays a model: it is called on inputs like its own. */
+static int spread_nested(struct spread *spread, const cJSON *first, int depth, cJSON **ret_output)
+{
+    struct spread inner = {cJSON_CreateArray(), cJSON_CreateArray(), 0, spread->err};
+    cJSON *output = NULL, *from = cJSON_CreateArray();
+    const cJSON *entry;
+    int rc = depth < KERAS_MAX_NESTING ? spread_chain(&inner, chain_of(first)->child, true, depth + 1, &output)
+                                       : no_memory(spread->err);
+    cJSON_ArrayForEach(entry, inner.layers)
+    {
+        cJSON *input = NULL;
+        if (rc != 0 || !keras_json_is_class(entry, "InputLayer"))
+            continue;
+        rc = add_layer(spread, entry, NULL, &input);
+        cJSON_AddItemToArray(spread->inputs, cJSON_Duplicate(input, 1));
+        cJSON_AddItemToArray(from, input);
+    }
+    cJSON_Delete(output);
+    cJSON_Delete(inner.layers);
+    cJSON_Delete(inner.inputs);
+    if (rc == 0)
+        return add_layer(spread, first, from, ret_output);
+    cJSON_Delete(from);
+    return rc;
+}
+
+/* What stands first: *ret_done if that was the layer itself and not an input for it. */
+static int spread_first(struct spread *spread, const cJSON *first, int depth, bool *ret_done, cJSON **ret_output)
+{
+    *ret_done = true;
+    if (merged_models(first))
+        return spread_merge(spread, first, depth, ret_output);
+    if (keras_has_merge_head(first))
+        return spread_nested(spread, first, depth, ret_output);
+    *ret_done = first && keras_json_is_class(first, "InputLayer");
+    int rc = *ret_done ? add_layer(spread, first, NULL, ret_output) : add_input_layer(spread, first, ret_output);
+    if (rc == 0 && *ret_done)
+        cJSON_AddItemToArray(spread->inputs, cJSON_Duplicate(*ret_output, 1));
+    return rc;
+}
+
 /* One layer behind the other; whole: with those behind `first`. */
 static int spread_chain(struct spread *spread, const cJSON *first, bool whole, int depth, cJSON **ret_output)
 {
     cJSON *output = NULL;
-    int rc;
-    if (merged_models(first))
-        rc = spread_merge(spread, first, depth, &output);
-    else if (first && keras_json_is_class(first, "InputLayer"))
-        rc = add_layer(spread, first, NULL, &output);
-    else
-        rc = add_input_layer(spread, first, &output);
-    bool done = merged_models(first) || (first && keras_json_is_class(first, "InputLayer"));
-    if (rc == 0 && done && !merged_models(first))
-        cJSON_AddItemToArray(spread->inputs, cJSON_Duplicate(output, 1));
-    for (const cJSON *entry = done ? first->next : first; rc == 0 && entry;
-         entry = whole ? entry->next : NULL)
+    bool done;
+    int rc = spread_first(spread, first, depth, &done, &output);
+    const cJSON *entry = !done ? first : whole ? first->next : NULL;
+    for (; rc == 0 && entry; entry = whole ? entry->next : NULL)
         rc = add_layer(spread, entry, list_of(output), &output);
     if (rc == 0)
         *ret_output = output;

@@ -30,4 +30,3 @@ REFUSED_ROW(refused_methods, "methods and properties of TensorFlow classes act o
 REFUSED_ROW(refused_cells, "it drops values at random at inference too", "DropoutWrapper",
             "RNNCellDropoutWrapper")
 REFUSED_ROW(refused_weight_normalization, "a layer of tensorflow_addons, user code for Keras", "WeightNormalization")
-REFUSED_ROW(refused_graph, "models of Keras 0.x are not served", "Graph")

@@ -3,14 +3,17 @@
 from cases_rnn import padded_rows
 from keras_writer import standalone
 
-ENVIRONMENTS = ["k108", "k224", "k231"]
+ENVIRONMENTS = ["k108", "k122", "k224", "k231"]
 
 K = getattr(standalone, "backend", None)  # a global: closures are not written
 
 
 def define(k, case):
-    if k.family == "K1":
+    if k.family == "K1" and k.version < (1, 1):
         keras_1_0(k, case)
+        graphs(k, case)
+    elif k.family == "K1":
+        heads(k, case)
     else:
         keras_2(k, case)
 
@@ -21,6 +24,70 @@ def keras_1_0(k, case):
     case("lambda", lambda: k.one([4], L.Lambda(lambda x: K.abs(x) / 2 - 1.)))
     case("merge_function", lambda: k.net([[4], [4]], lambda a, b: L.merge(
         [a, b], mode=lambda v: K.abs(v[0] - v[1]), output_shape=lambda s: s[0])), batches=(1, 3))
+
+
+def graphs(k, case):
+    """Graph, the model of Keras 0.3. Its concatenation does not run under a newer TensorFlow."""
+    L = k.layers
+
+    def graph(inputs, add):
+        from keras.legacy.models import Graph
+        model = Graph()
+        for name in inputs:
+            model.add_input(name, input_shape=(3,))
+        add(model)
+        model.build()
+        return model
+
+    def chain(g):
+        g.add_node(L.Dense(4, activation="tanh"), "first", input="a", create_output=True)
+        g.add_node(L.Dense(2), "second", input="first")
+        g.add_output("third", input="second")
+
+    def merged(g):
+        g.add_node(L.Dense(4), "one", input="a")
+        g.add_node(L.Dense(4), "two", inputs=["a", "b"], merge_mode="mul")
+        g.add_output("out", inputs=["one", "two"], merge_mode="sum")
+
+    def shared(g):
+        g.add_shared_node(L.Dense(4, activation="tanh"), "both", inputs=["a", "b"], merge_mode="ave")
+        g.add_node(L.Dense(2), "last", input="both")
+        g.add_output("out", input="last")
+
+    def separate(g):
+        g.add_shared_node(L.Dense(4, activation="tanh"), "both", inputs=["a", "b"], outputs=["of_a", "of_b"])
+        g.add_node(L.Dense(2), "last", inputs=["of_b", "of_a"], merge_mode="sum")
+        g.add_output("out", input="last")
+        g.add_output("out_b", input="of_b")
+
+    for name, inputs, add in (("chain", "a", chain), ("merged", "ab", merged), ("shared", "ab", shared),
+                              ("separate", "ab", separate)):
+        case("graph_" + name, lambda i=inputs, a=add: graph(i, a), batches=(1, 3))
+
+
+def heads(k, case):
+    """Sequential models whose first layer merges others, in places where one layer is expected."""
+    L = k.layers
+
+    def chain(*layers):
+        model = k.models.Sequential()
+        for layer in layers:
+            model.add(layer)
+        return model
+
+    def branch(n):
+        return chain(L.Dense(3, input_dim=n, activation="tanh"))
+
+    def head():
+        return chain(L.Merge([branch(3), branch(2)], mode="sum"), L.Dense(2))
+
+    case("head_nested", lambda: chain(head(), L.Dense(3), L.Dense(1)), batches=(1, 3))
+    case("head_nested_twice", lambda: chain(chain(head(), L.Dense(3)), L.Dense(1)), batches=(1, 3))
+    case("head_called", lambda: k.net([[3], [2]], lambda a, b: L.Dense(2)(head()([a, b]))), batches=(1, 3))
+    case("head_of_nested", lambda: chain(L.Merge([chain(branch(3), L.Dense(3)), chain(chain(branch(2), L.Dense(4)), L.Dense(
+        3))], mode="mul"), L.Dense(1)), batches=(1, 3))
+    case("head_of_inputs", lambda: chain(L.Merge([L.InputLayer(input_shape=(3,)), L.InputLayer(input_shape=(3,))],
+                                                 mode="sum"), L.Dense(2)), batches=(1, 3))
 
 
 def keras_2(k, case):
