@@ -1,6 +1,6 @@
 /* Activations: the functions that a config may name, and how each lowers.
  *
- * A config names one by a string, by a serialised function object, by a registered name ("Custom>relu6"), by
+ * A config names one by a string, by a serialised function object, by a registered name ("Addons>mish"), by
  * the class name of an activation layer, or by a whole layer object. Strings and functions come from one
  * table; layers become children of the layer that uses them, so that a PReLU there finds its weights. Where
  * generations differ (hard_sigmoid) the writer of the file decides. */
@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "keras/build.h"
 #include "keras/json.h"
+#include "keras/sidecar.h"
 
 enum activation_kind { ACTIVATION_UNARY, ACTIVATION_SOFTMAX, ACTIVATION_LOG_SOFTMAX, ACTIVATION_GLU,
                        ACTIVATION_SPARSEMAX, ACTIVATION_LAYER };
@@ -84,8 +85,8 @@ static const struct keras_activation *hard_sigmoid(const struct keras_layer *lay
 
 const struct keras_activation *keras_activation_by_name(const struct keras_layer *layer, const char *name)
 {
-    const char *package = strchr(name, '>');
-    name = package ? package + 1 : name;
+    if (str_starts(name, "Addons>") && !str_equal(name, "Addons>gelu")) /* that one's formula changed */
+        name += strlen("Addons>");
     for (size_t i = 0; i < KD_COUNT(table); i++) {
         if (strcmp(table[i].name, name) != 0)
             continue;
@@ -126,18 +127,22 @@ static const struct keras_activation *from_class_name(struct keras_layer *layer,
 static const struct keras_activation *from_string(struct keras_layer *layer, const char *key,
                                                   const char *name)
 {
-    const struct keras_activation *activation = keras_activation_by_name(layer, name);
+    const char *alias = keras_sidecar_alias(layer->build, name);
+    const struct keras_activation *activation = keras_activation_by_name(layer, alias ? alias : name);
     if (activation)
         return activation;
     const struct keras_class *class = keras_class_find(name);
     if (class && strcmp(class->family, "Activation") == 0)
         return from_class_name(layer, name);
-    keras_config_fail(layer, "config key '%s': the activation \"%.60s\" is not one of Keras's own", key,
-                      name);
+    keras_config_fail(layer,
+                      "config key '%s': the activation \"%.60s\" is not one of Keras's own. If it is one by "
+                      "another name, say so in the sidecar file: {\"classes\": {\"%.60s\": {\"alias\": "
+                      "\"relu\"}}}",
+                      key, name, name);
     return NULL;
 }
 
-/* {"class_name": "function", "config": "relu"}, {"class_name": "Custom>f"} or a layer with its config. */
+/* {"class_name": "function", "config": "relu"}, {"class_name": "package>f"} or a layer with its config. */
 static const struct keras_activation *from_object(struct keras_layer *layer, const char *key,
                                                   const cJSON *item)
 {

@@ -100,7 +100,7 @@ static int custom_scale_lower(const struct keras_layer *layer, struct keras_call
 }
 
 const struct keras_class keras_class_custom_scale_layer = {
-    .names = (const char *const[]){"CustomScaleLayer", NULL},
+    .names = (const char *const[]){"CustomScaleLayer", "Custom>CustomScaleLayer", NULL},
     .family = "keras.applications",
     .doc = "of InceptionResNetV2",
     .support = KERAS_SERVED,

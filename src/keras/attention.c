@@ -186,6 +186,7 @@ const struct keras_class keras_class_attention = {
     .doc = "dot and concat scores, masks, causal, scores as output",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_CUSTOM,
+    .call = "mask training return_attention_scores use_causal_mask",
     .parse = parse_attention,
     .lower = lower,
 };
@@ -196,6 +197,7 @@ const struct keras_class keras_class_additive_attention = {
     .doc = "masks, causal, scores as output",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_CUSTOM,
+    .call = "mask training return_attention_scores use_causal_mask",
     .parse = parse_additive,
     .lower = lower,
 };

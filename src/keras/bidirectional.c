@@ -161,6 +161,7 @@ const struct keras_class keras_class_bidirectional = {
     .doc = "over every recurrent layer, all merge modes, states; masks as the writing Keras treats them",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_CUSTOM,
+    .call = RECURRENT_CALL,
     .parse = parse,
     .lower = lower,
 };

@@ -7,10 +7,14 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/size.h"
+#include "base/str.h"
 #include "keras/build.h"
+#include "keras/lambda.h"
 
 /* The first parameter's name in the call() of Keras's layers. */
-static const char *const first_names[] = {"inputs", "query", "sequence", "sequences", "x", "input", "images"};
+static const char *const first_names[] = {"inputs", "query", "sequence", "sequences",
+                                          "x",      "input", "images",   "data"};
 
 const struct keras_arg *keras_call_arg(const struct keras_call *call, const char *name, size_t position)
 {
@@ -132,6 +136,72 @@ static int cast_inputs(const struct keras_layer *layer, struct keras_call *call,
     }
     return inputs && (!all || (call->args && call->kwargs)) ? 0 : err_set(err, KD_ENOMEM, "out of memory");
 }
+
+/* ---- names of the arguments ---- */
+
+/* The word at this place of the list, or "" behind its end. */
+static struct str_view parameter(const struct keras_layer *layer, size_t place)
+{
+    const char *list = layer->class->call ? layer->class->call : "mask training";
+    for (; place > 0 && *list; place--) {
+        list += strcspn(list, " ");
+        list += strspn(list, " ");
+    }
+    return (struct str_view){list, strcspn(list, " ")};
+}
+
+static bool has_parameter(const struct keras_layer *layer, const char *name)
+{
+    for (size_t i = 0; parameter(layer, i).length; i++)
+        if (str_view_equal(parameter(layer, i), name))
+            return true;
+    for (size_t i = 0; i < KD_COUNT(first_names); i++)
+        if (strcmp(name, first_names[i]) == 0)
+            return true;
+    return strcmp(name, "mask") == 0 || strcmp(name, "training") == 0;
+}
+
+/* What a call says beyond the parameters of the layer is a subclass's own, and would be lost. */
+static int check_names(const struct keras_layer *layer, struct keras_call *call, struct err *err)
+{
+    for (size_t i = 0; i < call->n_kwargs; i++)
+        if (call->kwargs[i].kind != KERAS_ARG_NONE && !has_parameter(layer, call->kwarg_names[i]))
+            return err_set(err, KD_EUNSUPPORTED, "called with the argument '%.60s', which is not known",
+                           call->kwarg_names[i]);
+    return 0;
+}
+
+/* Positional arguments get their names, so that lower() and the masks find them by name alone. */
+static int name_arguments(const struct keras_layer *layer, struct keras_call *call, struct err *err)
+{
+    size_t n_named = call->n_args > 1 ? call->n_args - 1 : 0, n = n_named + call->n_kwargs;
+    if (layer->class == &keras_class_sidecar) /* its expression names them */
+        return 0;
+    if (n_named == 0)
+        return check_names(layer, call, err);
+    struct keras_arg *values = arena_calloc(call->build->scratch, n, sizeof(*values));
+    const char **names = arena_calloc(call->build->scratch, n, sizeof(*names));
+    if (!values || !names)
+        return err_set(err, KD_ENOMEM, "out of memory");
+    for (size_t i = 0; i < n; i++) {
+        struct str_view name = parameter(layer, i);
+        if (i < n_named && name.length == 0)
+            return err_set(err, KD_EUNSUPPORTED, "called with %zu arguments, expected at most %zu",
+                           call->n_args, i + 1);
+        values[i] = i < n_named ? call->args[i + 1] : call->kwargs[i - n_named];
+        names[i] = i < n_named ? arena_strndup(call->build->scratch, name.data, name.length)
+                               : call->kwarg_names[i - n_named];
+        if (!names[i])
+            return err_set(err, KD_ENOMEM, "out of memory");
+    }
+    call->n_args = 1;
+    call->n_kwargs = n;
+    call->kwargs = values;
+    call->kwarg_names = names;
+    return check_names(layer, call, err);
+}
+
+/* ---- masks ---- */
 
 static engine_value mask_of(const struct keras_arg *arg)
 {
@@ -258,6 +328,8 @@ int keras_layer_call(const struct keras_layer *layer, struct keras_call *call, s
         rc = err_set(err, KD_ETOOBIG, "more than %d calls of layers", KERAS_MAX_CALLS);
     else if (call->n_inputs == 0 && !layer->class->operation)
         rc = err_set(err, KD_EUNSUPPORTED, "called without a tensor");
+    if (rc == 0 && !layer->class->operation)
+        rc = name_arguments(layer, call, err);
     if (rc == 0)
         rc = set_training(layer, call, err);
     if (rc == 0)

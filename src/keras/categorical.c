@@ -135,6 +135,7 @@ const struct keras_class keras_class_category_encoding = {
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_DROP,
     .keeps_inputs = true,
+    .call = "count_weights",
     .parse = encoding_parse,
     .lower = encoding_lower,
 };

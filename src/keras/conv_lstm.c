@@ -194,6 +194,7 @@ const struct keras_class keras_class_conv_lstm = {
     .doc = "all options, channels_first included; stateful is served stateless",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_CUSTOM,
+    .call = RECURRENT_CALL,
     .parse = parse,
     .lower = lower,
     .convert = convert,

@@ -125,6 +125,7 @@ const struct keras_class keras_class_reversible_embedding = {
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_CUSTOM,
     .keeps_inputs = true,
+    .call = "reverse",
     .parse = reversible_parse,
     .lower = reversible_lower,
 };

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/size.h"
 #include "base/str.h"
 #include "image/image.h"
 #include "keras/build.h"
@@ -22,17 +23,26 @@ static const struct keras_class unknown_class = {
     .support = KERAS_REFUSED,
 };
 
+static bool is_keras_module(const char *module)
+{
+    static const char *const packages[] = {"keras", "tf_keras", "keras_core", "tensorflow", "builtins"};
+    size_t length = strcspn(module, ".");
+    for (size_t i = 0; i < KD_COUNT(packages); i++)
+        if (strlen(packages[i]) == length && strncmp(module, packages[i], length) == 0)
+            return true;
+    return false;
+}
+
 /* A class of somebody's own package may carry the name of a built-in layer; module and registered_name tell.
  */
 static const char *class_to_look_up(const cJSON *entry, const char *class_name)
 {
     const char *registered = keras_json_string(entry, "registered_name");
     const char *module = keras_json_string(entry, "module");
-    bool ours = !module || str_starts(module, "keras") || str_starts(module, "tf_keras") ||
-                str_starts(module, "tensorflow") || str_starts(module, "builtins");
+    bool ours = !module || is_keras_module(module);
     if (registered && strchr(registered, '>') && (!module || !ours))
         return registered;
-    return class_name;
+    return ours ? class_name : "";
 }
 
 /* Operations of Keras 3 have neither of the keys that every layer writes. */

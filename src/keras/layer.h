@@ -104,6 +104,7 @@ struct keras_class {
     bool operation;        /* a TensorFlow or Keras function as a node; implies keeps_inputs */
     bool keeps_inputs;     /* float inputs are not cast to the layer's compute dtype before lower() */
     bool needs_floats;     /* integer inputs are cast to it too */
+    const char *call;      /* parameters of call() after the first, in Keras 3's order; NULL: "mask training" */
     /* Reads the config (through keras_config_*), sets layer->params, declares weights, makes children.
      * NULL: nothing to read. Errors need not name the layer, the core adds that. */
     int (*parse)(struct keras_layer *layer, struct err *err);
@@ -244,7 +245,7 @@ engine_value keras_move_axis(struct keras_call *call, engine_value x, int from, 
 engine_value keras_to_channels_last(struct keras_call *call, engine_value x);
 engine_value keras_to_channels_first(struct keras_call *call, engine_value x);
 
-/* An activation as written in a config: null, string, function object, layer object, "Custom>relu6", ...
+/* An activation as written in a config: null, string, function object, layer object, "Addons>mish", ...
  * The result is applied to the last step of a layer. Softmax, glu and the like are not unary: hence a type of
  * its own. */
 struct keras_activation; /* opaque; NULL means linear */
@@ -276,7 +277,7 @@ void keras_warn(struct keras_build *build, const struct keras_layer *layer, cons
 /* All classes in the order of layers.def. */
 extern const struct keras_class *const keras_classes[];
 extern const size_t keras_n_classes;
-/* Looks through names and aliases, "Custom>Name" and "package>Name" of packages we know; NULL if unknown.
+/* Looks through names and aliases, and "package>Name" of packages that are Keras's; NULL if unknown.
  * Rows with `operation` are looked at last: a name that is both (Add) gives the layer. */
 const struct keras_class *keras_class_find(const char *class_name);
 /* The same among the rows with `operation` alone: Keras 3 operation nodes ("GetItem", and "Add" the

@@ -460,6 +460,9 @@ static int lower(const struct keras_layer *layer, struct keras_call *call, struc
     return 0;
 }
 
+static const char call_parameters[] = "value key query_mask value_mask key_mask attention_mask "
+                                      "return_attention_scores training use_causal_mask";
+
 const struct keras_class keras_class_multi_head_attention = {
     .names = (const char *const[]){"MultiHeadAttention", NULL},
     .family = "Attention",
@@ -467,6 +470,7 @@ const struct keras_class keras_class_multi_head_attention = {
            "output",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_CUSTOM,
+    .call = call_parameters,
     .parse = parse_mha,
     .lower = lower,
 };
@@ -477,6 +481,7 @@ const struct keras_class keras_class_group_query_attention = {
     .doc = "all options",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_CUSTOM,
+    .call = call_parameters,
     .parse = parse_gqa,
     .lower = lower,
 };

@@ -176,6 +176,7 @@ const struct keras_class keras_class_batch_normalization = {
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_PASS,
     .needs_floats = true,
+    .call = "training mask",
     .parse = batch_parse,
     .lower = batch_lower,
 };
@@ -348,11 +349,19 @@ static engine_value normalize_groups(const struct norm *norm, struct keras_call 
     return engine_reshape(graph, y, joined, rank);
 }
 
+/* tf.keras's own layer leaves masked numbers out of its sums; a mask [N, T] rarely broadcasts to them. */
+static bool masks_moments(const struct keras_layer *layer)
+{
+    return layer->writer->family == KERAS_TF && !strchr(layer->class_name, '>');
+}
+
 static int group_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
 {
     const struct norm *norm = layer->params;
     engine_value x = call->inputs[0].value;
     int axes[SHAPE_MAX_RANK];
+    if (call->inputs[0].mask != ENGINE_NONE && masks_moments(layer))
+        return err_set(err, KD_EUNSUPPORTED, "with a mask, which tf.keras broadcasts to the whole input");
     if (!axes_of(norm, call, x, axes))
         return 0;
     int last = engine_rank(call->graph, x) - 1;

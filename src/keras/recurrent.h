@@ -33,6 +33,9 @@ struct recurrent_step {
     int residuals; /* how many times the step's input is added to its output */
 };
 
+/* Of recurrent layers and Bidirectional: keras_class.call. */
+#define RECURRENT_CALL "initial_state mask training"
+
 /* Reads the common keys; warns about stateful. NULL with the sticky error set when out of memory. */
 struct recurrent_options *recurrent_parse_options(struct keras_layer *layer);
 /* The options of a recurrent layer, for a wrapper to adjust; NULL for layers of other classes. */

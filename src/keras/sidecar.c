@@ -71,11 +71,16 @@ const cJSON *keras_sidecar_entry(const struct keras_layer *layer)
     return keras_json_get(keras_json_get(root, "classes"), layer->class_name);
 }
 
+const char *keras_sidecar_alias(const struct keras_build *build, const char *name)
+{
+    return keras_json_string(keras_json_get(keras_json_get(build->sidecar, "classes"), name), "alias");
+}
+
 const struct keras_class *keras_sidecar_class(const struct keras_build *build, const char *class_name)
 {
     const cJSON *entry = keras_json_get(keras_json_get(build->sidecar, "classes"), class_name);
     if (!entry)
         return NULL;
-    const char *alias = keras_json_string(entry, "alias");
+    const char *alias = keras_sidecar_alias(build, class_name);
     return alias ? keras_class_find(alias) : &keras_class_sidecar;
 }

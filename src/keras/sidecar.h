@@ -22,6 +22,8 @@ struct keras_layer;
 int keras_sidecar_read(struct keras_build *build, struct err *err);
 /* The entry for a layer's name (of class Lambda) or for a class; NULL if there is none. */
 const cJSON *keras_sidecar_entry(const struct keras_layer *layer);
+/* What a class (or an activation) of that name is by another name; NULL if the sidecar does not say. */
+const char *keras_sidecar_alias(const struct keras_build *build, const char *name);
 /* The class for a class name that is not built in: the alias's, or the class of expressions; NULL if the sidecar has
  * no entry for it. */
 const struct keras_class *keras_sidecar_class(const struct keras_build *build, const char *class_name);

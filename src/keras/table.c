@@ -1,8 +1,8 @@
 /* Table: every layer class, one row per line of layers.def, and the look-up by name.
  *
  * Names in files may carry a package ("Custom>Dense", "Addons>GroupNormalization"). The part after the sign
- * counts only for packages whose classes are those of the table; a user's package may mean anything by the
- * same word. */
+ * counts only for packages whose classes are those of the table. "Custom" is what Keras calls the package of a
+ * user who names none: by the same word it may mean anything. */
 #include <string.h>
 
 #include "base/size.h"
@@ -21,8 +21,7 @@ const struct keras_class *const keras_classes[] = {
 };
 const size_t keras_n_classes = KD_COUNT(keras_classes);
 
-static const char *const packages[] = {"Custom>", "Addons>",       "keras>",
-                                       "Vision>", "experimental>", "keras.layers>"};
+static const char *const packages[] = {"Addons>", "keras>", "experimental>", "keras.layers>"};
 
 static bool has_name(const struct keras_class *class, const char *name)
 {

@@ -105,6 +105,7 @@ const struct keras_class keras_class_time_distributed = {
     .doc = "over any layer or model",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_CUSTOM,
+    .call = "training mask",
     .parse = parse,
     .lower = lower,
 };

@@ -95,6 +95,7 @@ const struct keras_class keras_class_pipeline = {
     .doc = "its layers, one after the other",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_CUSTOM,
+    .call = "training mask",
     .parse = pipeline_parse,
     .lower = pipeline_lower,
 };

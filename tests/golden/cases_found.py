@@ -12,6 +12,7 @@ ENVIRONMENTS = ["keras3", "tf215"]
 
 def define(k, case):
     integers_into_layers(k, case)
+    users_own(k, case)
     layer_options(k, case)
     if k.is_k3():
         packed(k, case, keras3_functions())
@@ -82,8 +83,46 @@ def archives(k, case):
     case("archive_grouped", lambda: k.net([4, 6], lambda x: L.GroupQueryAttention(3, 4, 2)(x, x)), save=archive)
 
 
+def users_own(k, case):
+    """A user's class may have the name of a built-in one."""
+    register = k.keras.utils.register_keras_serializable()
+
+    @register
+    class Dense(k.layers.Dense):
+        pass
+
+    class Scaled(k.layers.Dense):
+        def call(self, inputs, gain=1.0):
+            return gain * super().call(inputs)
+    Scaled.__name__ = "Dense"
+
+    def own_layer():
+        return k.one([3], Dense(2))
+
+    def archive(model, path):
+        model.save(path[:-3] + ".keras")
+        os.rename(path[:-3] + ".keras", path)
+    alias = {"sidecar": '{"classes": {"Custom>Dense": {"alias": "Dense"}}}'}
+    if k.is_k3():  # an .h5 says "Dense" alone
+        case("own_dense", own_layer, save=archive, refused=["Dense", "a custom class"])
+        case("own_dense_without_package", lambda: k.net([3], Scaled(2)), save=archive, refused=["Dense", "a custom class"])
+    else:
+        case("own_dense", own_layer, refused=["Custom>Dense", "a custom class"])
+        case("own_dense_alias", own_layer, options=alias)
+        if k.has("GroupNormalization"):
+            case("group_norm_mask", lambda: k.net([[4, 4], ([4, 4], "bool")], lambda x, m: k.layers.GroupNormalization(2)(x, mask=m)),
+                 refused=["GroupNormalization", "with a mask"])
+    case("own_argument", lambda: k.net([3], lambda x: Scaled(2)(x, gain=3.0)), refused=["Dense", "'gain'"])
+
+
 def masks_as_arguments(k, case):
     L = k.layers
+    m = [[4, 3], ([4], "bool")]
+    case("masks_by_position", lambda: k.net(m, lambda x, y: [
+        L.LSTM(3)(x, None, y), L.Bidirectional(L.GRU(2))(x, None, y), L.GlobalAveragePooling1D()(x, y), L.Attention()([x, x], [None, y]),
+        L.LSTM(2)(x, [L.Dense(2)(x[:, 0]), L.Dense(2)(x[:, 1])], y), L.Lambda(lambda t: t * 2.0)(x, y)]), data=[normal, logical])
+    case("conv_masks_by_position", lambda: k.net([[4, 3, 2], ([4], "bool")], lambda x, y: L.ConvLSTM1D(3, 2)(x, None, y)),
+         data=[normal, logical])
 
     def attend(layer, *names):
         def build(q, v, *masks):

@@ -9,7 +9,7 @@ ENVIRONMENTS = ["tf212", "tf210", "tf26", "tf23", "tf115", "tf113", "k231", "k22
 
 # tf.keras from 2.6 on differs from 2.15 in few places, Keras 3.0 and 3.3 from the newest in some.
 LATE_TF = ("sequential_conv", "bidirectional", "nested_frozen", "name_slash", "mask_merge_concatenate", "optimizer_adam",
-           "bidirectional_in_two_wrappers")
+           "bidirectional_in_two_wrappers", "own_activation", "own_activation_alias")
 EARLY_3 = LATE_TF + ("hard_sigmoid", "dense", "sequential", "sequential_nested", "gru_reset_after", "nested_shared",
                      "two_outputs", "mask_lstm", "mask_merge_add", "mask_merge_add_one", "mask_merge_concatenate_one",
                      "mask_masking", "conv_kinds", "encoder_decoder")
@@ -38,11 +38,27 @@ def define(k, case):
     masks(k, case)
     resizing(k, case)
     optimizers(k, case)
+    own_activation(k, case)
 
 
 def build(k, spec, function):
     """Functional model that every generation can build."""
     return k.net(spec, function)
+
+
+def own_activation(k, case):
+    """A function that its user registered, by the name of a built-in one."""
+    if k.family != "TF" or not (2, 1) <= k.tf_version < (2, 11):
+        return
+
+    @k.keras.utils.register_keras_serializable()
+    def relu(x):
+        return k.keras.backend.relu(x)
+
+    def make():
+        return k.one([3], k.layers.Dense(2, activation=relu))
+    case("own_activation", make, refused=["Dense", "Custom>relu", "not one of Keras's own"])
+    case("own_activation_alias", make, options={"sidecar": '{"classes": {"Custom>relu": {"alias": "relu"}}}'})
 
 
 def basics(k, case):
