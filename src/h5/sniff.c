@@ -158,7 +158,7 @@ static int refuse_text(const struct head *head, struct err *err)
         return err_set(err, KD_EFORMAT, "this is %s", lfs_says);
     if (is_html(text))
         return err_set(err, KD_EFORMAT, "this is %s", html_says);
-    if (*text == '{')
+    if (*text == '{' || str_starts(text, "\"{"))
         return refuse_json(text, err);
     char line[61];
     snprintf(line, sizeof(line), "%.*s", (int)strcspn(text, "\r\n"), text);

@@ -395,9 +395,21 @@ const struct image_content *image_content(const struct image *image)
     return &image->content;
 }
 
+/* json.dump(model.to_json(), file) writes the text as one JSON string; many did. */
+static const char *copy_config(struct arena *arena, const char *text, size_t length)
+{
+    if (text[strspn(text, " \t\r\n")] != '"')
+        return arena_strndup(arena, text, length);
+    cJSON *json = cJSON_Parse(text);
+    const char *inner = cJSON_IsString(json) ? json->valuestring : "";
+    const char *copy = arena_strndup(arena, inner, strlen(inner));
+    cJSON_Delete(json);
+    return copy;
+}
+
 int image_set_config(struct image *image, const char *text, size_t length, struct err *err)
 {
-    const char *copy = arena_strndup(image->arena, text, length);
+    const char *copy = copy_config(image->arena, text, length);
     if (!copy)
         return no_memory(err);
     image->content.model_config = copy;

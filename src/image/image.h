@@ -90,7 +90,8 @@ int image_open(int fd, size_t max_bytes, struct image **ret, struct err *err);
 /* Unmaps; accepts NULL. Everything borrowed from it becomes invalid. */
 void image_close(struct image *image);
 const struct image_content *image_content(const struct image *image);
-/* Gives a weights-only image the configuration that came from elsewhere (copied). KD_ENOMEM. */
+/* Gives a weights-only image the configuration that came from elsewhere (copied): NUL-terminated JSON, or that
+ * text as one JSON string. KD_ENOMEM. */
 int image_set_config(struct image *image, const char *text, size_t length, struct err *err);
 /* Size of the mapping in bytes. */
 size_t image_bytes(const struct image *image);

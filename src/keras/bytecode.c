@@ -70,12 +70,15 @@ static int unknown(struct walk *walk, unsigned number, size_t at)
                      walk->table->python);
 }
 
+enum { WINDOWS_SLASH = 0x2f, WINDOWS_BACKSLASH = 0x5c }; /* see undo_windows */
+
 /* The instruction at *at: its number and argument; *at moves behind it. */
 static bool fetch(struct walk *walk, size_t *at, unsigned *ret_number, unsigned *ret_argument)
 {
     const unsigned char *code = (const unsigned char *)walk->code->bytecode->data;
     size_t left = walk->code->bytecode->length - *at;
-    size_t size = walk->table->word ? 2 : code[*at] >= walk->table->have_argument ? 3 : 1;
+    bool wide = code[*at] >= walk->table->have_argument || code[*at] == WINDOWS_SLASH;
+    size_t size = walk->table->word ? 2 : wide ? 3 : 1;
     if (size > left)
         return false;
     *ret_number = code[*at];
@@ -93,6 +96,40 @@ static bool skip_caches(struct walk *walk, size_t *at, unsigned n)
     return true;
 }
 
+static bool number_doubtful(const struct marshal_object *object)
+{
+    int32_t low = (int32_t)object->integer;
+    if (object->kind == MARSHAL_INT)
+        return memchr(&low, WINDOWS_SLASH, sizeof(low));
+    return object->kind == MARSHAL_FLOAT && memchr(&object->number, WINDOWS_SLASH, sizeof(object->number));
+}
+
+/* Might a constant have lost a backslash too? */
+static bool constants_doubtful(const struct marshal_object *constants)
+{
+    for (size_t i = 0; constants && i < constants->length; i++) {
+        const struct marshal_object *item = constants->items[i];
+        if (number_doubtful(item))
+            return true;
+        for (size_t j = 0; item->kind == MARSHAL_TUPLE && j < item->length; j++)
+            if (number_doubtful(item->items[j]) || item->items[j]->kind == MARSHAL_TUPLE)
+                return true;
+    }
+    return false;
+}
+
+/* On Windows, tf.keras and Keras 3 replace each byte \ of the whole code by / when they write a Lambda (they
+ * mean paths). Unpacking (a, b = x) is instruction 92, the backslash, and becomes 47, which no Python before
+ * 3.13 has: Keras fails to run such a file. It is read as what it was, unless a number in it may be changed
+ * too. */
+static const struct code_row *undo_windows(struct walk *walk, unsigned number)
+{
+    const struct code_row *row = row_of(walk->table, WINDOWS_BACKSLASH);
+    if (number != WINDOWS_SLASH || !row || row->op != CODE_UNPACK || constants_doubtful(walk->code->constants))
+        return NULL;
+    return row;
+}
+
 static int run(struct walk *walk)
 {
     size_t at = 0, length = walk->code->bytecode->length;
@@ -102,6 +139,8 @@ static int run(struct walk *walk)
         if (!fetch(walk, &at, &number, &argument))
             return bytecode_refuse(walk, "its code ends within an instruction");
         const struct code_row *row = row_of(walk->table, number);
+        if (!row)
+            row = undo_windows(walk, number);
         if (!row || !skip_caches(walk, &at, row->caches))
             return unknown(walk, number, start);
         argument |= extended;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/size.h"
 #include "keras/json.h"
 #include "keras/layer.h"
 
@@ -315,8 +316,6 @@ static int group_parse(struct keras_layer *layer, struct err *err)
     if (!norm)
         return 0;
     norm->groups = keras_config_int(layer, "groups", 32, -1);
-    if (strstr(layer->class_name, "Instance"))
-        norm->groups = -1;
     if (norm->n_axes != 1)
         return keras_config_fail(layer, "config key 'axis': expected one axis");
     declare_affine(layer);
@@ -372,7 +371,7 @@ static int group_lower(const struct keras_layer *layer, struct keras_call *call,
 }
 
 const struct keras_class keras_class_group_normalization = {
-    .names = (const char *const[]){"GroupNormalization", "InstanceNormalization", NULL},
+    .names = (const char *const[]){"GroupNormalization", NULL},
     .family = "Normalisation",
     .doc = "any axis; Keras's own and that of tensorflow_addons",
     .support = KERAS_SERVED,
@@ -380,6 +379,85 @@ const struct keras_class keras_class_group_normalization = {
     .needs_floats = true,
     .parse = group_parse,
     .lower = group_lower,
+};
+
+/* ---- InstanceNormalization ----
+ * Never Keras's own. That of tensorflow_addons is a GroupNormalization with one channel per group (and says
+ * "groups": -1); that of keras_contrib divides by sqrt(variance) + epsilon, over all axes but the batch's if
+ * its axis is null. Any other is somebody's own class. */
+
+static int instance_parse(struct keras_layer *layer, struct err *err)
+{
+    static const char *const keys[] = {"epsilon", "center", "scale", "gamma_initializer", "beta_initializer"};
+    if (keras_config_has(layer, "groups"))
+        return group_parse(layer, err);
+    for (size_t i = 0; i < KD_COUNT(keys); i++)
+        if (!keras_config_has(layer, keys[i]))
+            return keras_config_fail(layer,
+                                     "not the InstanceNormalization of keras_contrib (no '%s') or of "
+                                     "tensorflow_addons (no 'groups'), so a custom class",
+                                     keys[i]);
+    bool all = !keras_config_has(layer, "axis");
+    struct norm *norm = parse_common(layer, 1e-3);
+    if (!norm)
+        return 0;
+    if (all)
+        norm->n_axes = 0;
+    declare_affine(layer);
+    return 0;
+}
+
+static engine_value normalize_instances(const struct norm *norm, struct keras_call *call, engine_value x,
+                                        int kept)
+{
+    struct engine_graph *graph = call->graph;
+    const struct unary square = {.kind = UNARY_SQUARE}, root = {.kind = UNARY_SQRT};
+    int axes[SHAPE_MAX_RANK], n_axes = 0;
+    for (int i = 1; i < engine_rank(graph, x); i++)
+        if (i != kept)
+            axes[n_axes++] = i;
+    engine_value mean = engine_reduce(graph, REDUCE_MEAN, x, axes, n_axes, true);
+    engine_value centered = engine_binary(graph, BINARY_SUBTRACT, x, mean);
+    engine_value variance =
+        engine_reduce(graph, REDUCE_MEAN, engine_unary(graph, square, centered), axes, n_axes, true);
+    engine_value deviation = engine_binary(graph, BINARY_ADD, engine_unary(graph, root, variance),
+                                           keras_scalar(call, x, norm->epsilon));
+    return engine_binary(graph, BINARY_DIVIDE, centered, deviation);
+}
+
+static int instance_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
+{
+    const struct norm *norm = layer->params;
+    engine_value x = call->inputs[0].value;
+    int axes[SHAPE_MAX_RANK] = {-1};
+    if (norm->groups)
+        return group_lower(layer, call, err);
+    if (!axes_of(norm, call, x, axes))
+        return 0;
+    engine_value y = normalize_instances(norm, call, x, axes[0]);
+    if (norm->n_axes) {
+        keras_call_return(call, 0, affine(layer, call, y, axes, 1));
+        return 0;
+    }
+    engine_value gamma = keras_weight(layer, call, "gamma", 1, (int64_t)1);
+    engine_value beta = keras_weight(layer, call, "beta", 1, (int64_t)1);
+    if (gamma != ENGINE_NONE)
+        y = engine_binary(call->graph, BINARY_MULTIPLY, y, gamma);
+    if (beta != ENGINE_NONE)
+        y = engine_binary(call->graph, BINARY_ADD, y, beta);
+    keras_call_return(call, 0, y);
+    return 0;
+}
+
+const struct keras_class keras_class_instance_normalization = {
+    .names = (const char *const[]){"InstanceNormalization", NULL},
+    .family = "Normalisation",
+    .doc = "those of tensorflow_addons and of keras_contrib",
+    .support = KERAS_SERVED,
+    .mask = KERAS_MASK_PASS,
+    .needs_floats = true,
+    .parse = instance_parse,
+    .lower = instance_lower,
 };
 
 /* ---- UnitNormalization ---- */

@@ -27,12 +27,17 @@ static int stem_length(const char *path)
     return (int)(dot && dot > name ? dot - path : (long)strlen(path));
 }
 
-/* Keras 3 wants weights named x.weights.h5; their model may be x.json. */
+/* Keras 3 wants weights named x.weights.h5; their model may be x.json. Before, people wrote x_weights.h5. */
 static int short_stem_length(const char *path)
 {
-    static const char ending[] = ".weights";
-    int length = stem_length(path), n = (int)strlen(ending);
-    return length > n && memcmp(path + length - n, ending, (size_t)n) == 0 ? length - n : length;
+    static const char *const endings[] = {".weights", "_weights", "-weights"};
+    int length = stem_length(path), least = directory_length(path);
+    for (size_t i = 0; i < KD_COUNT(endings); i++) {
+        int n = (int)strlen(endings[i]);
+        if (length - n > least && memcmp(path + length - n, endings[i], (size_t)n) == 0)
+            return length - n;
+    }
+    return length;
 }
 
 bool load_architecture_beside(const char *weights_path, char *path, size_t size)
@@ -57,9 +62,9 @@ bool load_architecture_beside(const char *weights_path, char *path, size_t size)
 
 static int check_text(const char *path, const struct buf *text, struct err *err)
 {
-    const char *data = text->data ? text->data : "";
-    if (data[strspn(data, " \t\r\n")] == '{' && strstr(data, "\"class_name\"") &&
-        !strstr(data, "\"modelTopology\""))
+    const char *data = text->data ? text->data : "", *start = data + strspn(data, " \t\r\n");
+    if ((*start == '{' || strncmp(start, "\"{", 2) == 0) && strstr(start, "class_name") &&
+        !strstr(start, "\"modelTopology\""))
         return 0;
     return err_set(err, KD_EFORMAT, "its architecture file '%s' is not the text of model.to_json()", path);
 }

@@ -219,6 +219,29 @@ static void test_weights_only(void)
     CU_ASSERT_EQUAL(load_file(path, "/nonexistent/a.json", &options, &image, &err), KD_ENOTFOUND);
 }
 
+/* json.dump(model.to_json(), file): the text as one JSON string. */
+static void test_architecture_string(void)
+{
+    static const char inner[] = "{\\\"class_name\\\": \\\"Sequential\\\", \\\"config\\\": []}";
+    char weights[PATH_MAX], path[] = "/tmp/kerasd-test-XXXXXX";
+    struct load_options options = options_of(NULL);
+    struct image *image;
+    struct err err;
+    FILE *file = fdopen(mkstemp(path), "w");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    fprintf(file, " \"%s\"", inner);
+    fclose(file);
+    CU_ASSERT_EQUAL_FATAL(load_file(data_path("weights_alone.h5", weights), path, &options, &image, &err), 0);
+    CU_ASSERT_STRING_EQUAL(image_content(image)->model_config,
+                           "{\"class_name\": \"Sequential\", \"config\": []}");
+    image_close(image);
+    file = fopen(path, "w");
+    fputs("\"a class_name", file);
+    fclose(file);
+    CU_ASSERT_EQUAL(load_file(weights, path, &options, &image, &err), KD_EFORMAT);
+    unlink(path);
+}
+
 /* The first of the names that is there. */
 static void test_architecture_names(void)
 {
@@ -236,6 +259,12 @@ static void test_architecture_names(void)
     snprintf(weights, sizeof(weights), "%s/x.h5", folder);
     CU_ASSERT(load_architecture_beside(weights, found, sizeof(found)));
     CU_ASSERT_STRING_EQUAL(strrchr(found, '/'), "/x.json");
+    snprintf(weights, sizeof(weights), "%s/x_weights.hdf5", folder);
+    CU_ASSERT(load_architecture_beside(weights, found, sizeof(found)));
+    CU_ASSERT_STRING_EQUAL(strrchr(found, '/'), "/x.json");
+    snprintf(weights, sizeof(weights), "%s/_weights.h5", folder);
+    CU_ASSERT(load_architecture_beside(weights, found, sizeof(found)));
+    CU_ASSERT_STRING_EQUAL(strrchr(found, '/'), "/model.json");
     for (size_t i = 0; i < KD_COUNT(names); i++) {
         snprintf(made, sizeof(made), "%s/%s", folder, names[i]);
         unlink(made);
@@ -595,6 +624,7 @@ int main(void)
         {"types", test_dtypes},
         {"weights only", test_weights_only},
         {"names of the architecture beside weights", test_architecture_names},
+        {"an architecture written as one JSON string", test_architecture_string},
         {"archive", test_archive},
         {"example", test_example},
         {"refusals", test_refusals},
