@@ -99,8 +99,8 @@ static void parse_cudnn_cell(struct keras_layer *layer, enum engine_rnn_kind kin
 struct recurrent_options *recurrent_parse_options(struct keras_layer *layer)
 {
     static const char *const training_only[] = {
-        "unroll",     "implementation", "unit_forget_bias", "input_dim",    "input_length",
-        "input_spec", "num_constants",  "use_cudnn",        "consume_less", NULL};
+        "implementation", "unit_forget_bias", "input_dim", "input_length",
+        "input_spec",     "num_constants",    "use_cudnn", "consume_less", NULL};
     struct recurrent_options *options = arena_alloc(layer->arena, sizeof(*options));
     if (!options) {
         keras_config_fail(layer, "out of memory");
@@ -112,6 +112,7 @@ struct recurrent_options *recurrent_parse_options(struct keras_layer *layer)
     options->return_state = keras_config_bool(layer, "return_state", false);
     options->go_backwards = keras_config_bool(layer, "go_backwards", false);
     options->stateful = keras_config_bool(layer, "stateful", false);
+    options->unroll = keras_config_bool(layer, "unroll", false);
     options->time_major = keras_config_bool(layer, "time_major", false);
     options->zero_output_for_mask = keras_config_bool(layer, "zero_output_for_mask", false);
     if (options->stateful)
@@ -399,9 +400,11 @@ static engine_value add_input(struct keras_call *call, const struct engine_rnn *
     return y;
 }
 
-/* Runs the cells one above the other; last[] takes the final states. Returns the output of the top cell. */
+/* Runs the cells one above the other; last[] takes the final states. Returns the output of the top cell;
+ * *ret_lowest is that of the first. */
 static engine_value run_steps(const struct recurrent *params, struct keras_call *call, engine_value x,
-                              engine_value mask, const engine_value *initial, engine_value *last)
+                              engine_value mask, const engine_value *initial, engine_value *last,
+                              engine_value *ret_lowest)
 {
     for (size_t i = 0; i < params->n_steps; i++) {
         bool top = i + 1 == params->n_steps;
@@ -422,8 +425,57 @@ static engine_value run_steps(const struct recurrent *params, struct keras_call 
         x = params->steps[i].residuals ? add_input(call, &rnn, params->steps[i].residuals, ret[0]) : ret[0];
         if (rnn.go_backwards && mask != ENGINE_NONE)
             mask = engine_slice(call->graph, mask, 1, ENGINE_SLICE_NONE, ENGINE_SLICE_NONE, -1);
+        if (i == 0)
+            *ret_lowest = x;
     }
     return x;
+}
+
+/* Bool [N, T] in processing order. */
+static engine_value processed(const struct recurrent *params, struct keras_call *call, engine_value mask)
+{
+    return params->options->go_backwards
+               ? engine_slice(call->graph, mask, 1, ENGINE_SLICE_NONE, ENGINE_SLICE_NONE, -1)
+               : mask;
+}
+
+/* The loop for TensorFlow before Keras 2.3 gave the first of the states for the output of a masked step, not the output
+ * before. That is seen where the first state is the initial one still, and in stacks that list the states of their
+ * lowest cell first. Loops written out (unroll) had no such rule. */
+static bool masked_step_gives_state(const struct keras_layer *layer, const struct recurrent *params)
+{
+    const struct keras_writer *writer = layer->writer;
+    return writer->family == KERAS_2 && writer->minor < 3 && strcmp(writer->backend, "theano") != 0 &&
+           !params->options->unroll;
+}
+
+/* A cell's state over time from its outputs: until a step that is not masked it is the initial one. */
+static engine_value state_over_time(struct keras_call *call, engine_value y, engine_value mask, engine_value initial)
+{
+    struct engine_graph *graph = call->graph;
+    engine_value seen = engine_cumsum(graph, engine_cast(graph, mask, DTYPE_INT32), 1, false, false, false);
+    seen = engine_expand_dims(graph, engine_cast(graph, seen, DTYPE_BOOL), 2);
+    return engine_select(graph, seen, y, engine_expand_dims(graph, initial, 1));
+}
+
+/* y with the first state at the masked steps. lowest: the first cell's output over time, if there are several. */
+static engine_value give_states(const struct recurrent *params, struct keras_call *call, engine_value y,
+                                engine_value mask, engine_value lowest, const engine_value *initial,
+                                const engine_value *last)
+{
+    struct engine_graph *graph = call->graph;
+    bool foreign = params->n_steps > 1 && !params->reverse_states;
+    if (!foreign && !initial)
+        return y; /* the state is the output before */
+    mask = processed(params, call, mask);
+    if (!params->options->return_sequences) {
+        mask = engine_slice(graph, mask, 1, -1, ENGINE_SLICE_NONE, 1);
+        return engine_select(graph, mask, y, last[0]);
+    }
+    engine_value state = foreign ? lowest : y;
+    if (initial)
+        state = state_over_time(call, state, mask, initial[0]);
+    return foreign ? engine_select(graph, engine_expand_dims(graph, mask, 2), y, state) : state;
 }
 
 static int lower_recurrent(const struct keras_layer *layer, struct keras_call *call, struct err *err)
@@ -444,7 +496,10 @@ static int lower_recurrent(const struct keras_layer *layer, struct keras_call *c
         x = swap_time(call, x);
         mask = swap_time(call, mask);
     }
-    engine_value y = run_steps(params, call, x, mask, n_initial ? initial : NULL, last);
+    engine_value lowest = ENGINE_NONE;
+    engine_value y = run_steps(params, call, x, mask, n_initial ? initial : NULL, last, &lowest);
+    if (mask != ENGINE_NONE && masked_step_gives_state(layer, params))
+        y = give_states(params, call, y, mask, lowest, n_initial ? initial : NULL, last);
     if (options->time_major && options->return_sequences)
         y = swap_time(call, y);
     keras_call_return_masked(call, 0, y, recurrent_output_mask(options, call));

@@ -14,7 +14,7 @@ extern const struct keras_class keras_class_simple_rnn, keras_class_lstm, keras_
 /* The keys that every recurrent layer has; params of all of them (ConvLSTM too) begin with a pointer to it.
  */
 struct recurrent_options {
-    bool return_sequences, return_state, go_backwards, stateful, time_major, zero_output_for_mask;
+    bool return_sequences, return_state, go_backwards, stateful, time_major, zero_output_for_mask, unroll;
 };
 
 /* The step function of one cell. */

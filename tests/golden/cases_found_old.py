@@ -2,10 +2,20 @@
 
 from cases_rnn import padded_rows
 from keras_writer import standalone
+from make import normal
 
 ENVIRONMENTS = ["k108", "k122", "k224", "k231"]
 
 K = getattr(standalone, "backend", None)  # a global: closures are not written
+
+
+def masked_starts(rng, shape, dtype):
+    """The first two steps of the first row and the second and last of the others are zeros."""
+    x = normal(rng, shape, dtype)
+    x[0, :2] = 0
+    x[1:, 1] = 0
+    x[1:, -1] = 0
+    return x
 
 
 def define(k, case):
@@ -98,6 +108,12 @@ def keras_2(k, case):
     case("highway_no_bias", lambda: k.one([4], L.Highway(activation="tanh", bias=False)))
     case("maxout_no_bias", lambda: k.one([4], L.MaxoutDense(3, nb_feature=2, bias=False)))
     case("softmax_masked", lambda: k.net([5, 3], lambda x: L.Softmax()(L.Masking()(x))), data=[padded_rows])
+    for whole in (True, False):
+        case("initial_state_masked" + ("_whole" if whole else ""), lambda w=whole: k.net([[5, 2], [3]], lambda a, b: L.LSTM(
+            3, return_sequences=w)(L.Masking()(a), initial_state=[b, L.Activation("tanh")(b)])),
+             data=[masked_starts, normal], batches=(1, 3))
+        case("stack_masked" + ("_whole" if whole else ""), lambda w=whole: k.net([5, 2], lambda x: L.RNN(
+            [L.LSTMCell(3), L.GRUCell(3)], return_sequences=w)(L.Masking()(x))), data=[masked_starts], batches=(1, 3))
     if k.version < (2, 3):
         for name, shapes, axes in (("last", ([2, 3, 4], [2, 4, 5]), (3, 2)), ("first", ([4, 3, 2], [4, 3, 5]), 2),
                                    ("middle", ([3, 3, 2], [3, 3, 5]), 1)):
