@@ -5,15 +5,18 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/str.h"
 #include "keras/json.h"
 #include "keras/layer.h"
 #include "keras/lora.h"
+#include "keras/quantized.h"
 
 /* ---- Dense ---- */
 
 struct dense {
     int64_t units;
     double lora_scale;
+    struct keras_quantized quantized;
     const struct keras_activation *activation;
 };
 
@@ -24,9 +27,11 @@ static int dense_parse(struct keras_layer *layer, struct err *err)
         return 0;
     dense->units = keras_config_int(layer, "units", SHAPE_UNKNOWN, 1);
     dense->lora_scale = keras_lora_scale(layer);
-    keras_declare_weight(layer, "kernel", dense->lora_scale == 0);
+    keras_quantized_read(layer, &dense->quantized);
+    keras_quantized_declare(layer, &keras_quantized_kernel, dense->lora_scale == 0);
     if (keras_config_bool(layer, "use_bias", true))
         keras_declare_weight(layer, "bias", true);
+    keras_quantized_declare_scales(layer, &dense->quantized, &keras_quantized_kernel);
     if (dense->lora_scale != 0)
         keras_lora_declare(layer, "lora_kernel_a", "lora_kernel_b");
     dense->activation = keras_config_activation(layer, "activation", NULL);
@@ -37,8 +42,10 @@ static int dense_lower(const struct keras_layer *layer, struct keras_call *call,
 {
     const struct dense *dense = layer->params;
     engine_value x = call->inputs[0].value;
-    engine_value kernel =
-        keras_weight(layer, call, "kernel", 2, engine_dim(call->graph, x, -1), dense->units);
+    int last = x == ENGINE_NONE ? 0 : engine_rank(call->graph, x) - 1;
+    engine_value kernel = keras_quantized_matrix(layer, call, &dense->quantized, &keras_quantized_kernel,
+                                                 engine_dim(call->graph, x, -1), dense->units, false);
+    x = keras_quantized_input(layer, call, &dense->quantized, x, &last, 1);
     engine_value bias = keras_weight(layer, call, "bias", 1, dense->units);
     kernel = keras_lora_apply(layer, call, kernel, "lora_kernel_a", "lora_kernel_b", dense->lora_scale);
     engine_value y = engine_dense(call->graph, x, kernel, bias);
@@ -49,7 +56,7 @@ static int dense_lower(const struct keras_layer *layer, struct keras_call *call,
 const struct keras_class keras_class_dense = {
     .names = (const char *const[]){"Dense", "TimeDistributedDense", NULL},
     .family = "Core",
-    .doc = "over the last axis, any rank from 2",
+    .doc = "over the last axis, any rank from 2; int8 and int4 too",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_PASS,
     .needs_floats = true,
@@ -86,6 +93,7 @@ const struct keras_class keras_class_activation = {
 struct einsum_dense {
     const char *equation;
     double lora_scale;
+    struct keras_quantized quantized;
     const struct keras_activation *activation;
 };
 
@@ -100,13 +108,50 @@ static int einsum_dense_parse(struct keras_layer *layer, struct err *err)
     if (!einsum->equation)
         return keras_config_fail(layer, "config key 'equation' is missing");
     einsum->lora_scale = keras_lora_scale(layer);
-    keras_declare_weight(layer, "kernel", einsum->lora_scale == 0);
+    keras_quantized_read(layer, &einsum->quantized);
+    keras_quantized_declare(layer, &keras_quantized_kernel, einsum->lora_scale == 0);
     if (keras_config_has(layer, "bias_axes"))
         keras_declare_weight(layer, "bias", true);
+    keras_quantized_declare_scales(layer, &einsum->quantized, &keras_quantized_kernel);
     if (einsum->lora_scale != 0)
         keras_lora_declare(layer, "lora_kernel_a", "lora_kernel_b");
     einsum->activation = keras_config_activation(layer, "activation", NULL);
     return 0;
+}
+
+/* The input's axes that the equation sums over: their letters are not in its result. */
+static int summed_axes(const char *equation, int rank, int *axes)
+{
+    const char *end = strchr(equation, ','), *result = strstr(equation, "->");
+    bool from_end = str_starts(equation, "...");
+    int n = 0, at = 0, n_letters = 0;
+    for (const char *c = equation; end && c < end; c++)
+        n_letters += *c >= 'A';
+    for (const char *c = equation; end && result && c < end; c++) {
+        if (*c < 'A')
+            continue;
+        int axis = from_end ? rank - n_letters + at : at;
+        at++;
+        if (!strchr(result, *c) && axis >= 0 && axis < rank && n < SHAPE_MAX_RANK)
+            axes[n++] = axis;
+    }
+    return n;
+}
+
+/* Quantised: the scales of the kernel have the axes of the result. */
+static engine_value einsum_product(const struct keras_layer *layer, struct keras_call *call, engine_value kernel)
+{
+    const struct einsum_dense *einsum = layer->params;
+    engine_value x = call->inputs[0].value;
+    if (layer->quantized == KERAS_NOT_QUANTIZED || x == ENGINE_NONE)
+        return engine_einsum(call->graph, einsum->equation, x, kernel);
+    int axes[SHAPE_MAX_RANK];
+    int n_axes = summed_axes(einsum->equation, engine_rank(call->graph, x), axes);
+    if (n_axes > 0)
+        x = keras_quantized_input(layer, call, &einsum->quantized, x, axes, n_axes);
+    kernel = engine_cast(call->graph, kernel, layer->compute_dtype);
+    engine_value y = engine_einsum(call->graph, einsum->equation, x, kernel);
+    return engine_binary(call->graph, BINARY_DIVIDE, y, keras_weight(layer, call, "kernel_scale", -1));
 }
 
 static int einsum_dense_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
@@ -114,7 +159,7 @@ static int einsum_dense_lower(const struct keras_layer *layer, struct keras_call
     const struct einsum_dense *einsum = layer->params;
     engine_value kernel = keras_weight(layer, call, "kernel", -1);
     kernel = keras_lora_apply(layer, call, kernel, "lora_kernel_a", "lora_kernel_b", einsum->lora_scale);
-    engine_value y = engine_einsum(call->graph, einsum->equation, call->inputs[0].value, kernel);
+    engine_value y = einsum_product(layer, call, kernel);
     if (keras_weight_shape(layer, "bias"))
         y = engine_binary(call->graph, BINARY_ADD, y, keras_weight(layer, call, "bias", -1));
     keras_call_return(call, 0, keras_activate(call, einsum->activation, y));
@@ -124,7 +169,7 @@ static int einsum_dense_lower(const struct keras_layer *layer, struct keras_call
 const struct keras_class keras_class_einsum_dense = {
     .names = (const char *const[]){"EinsumDense", NULL},
     .family = "Core",
-    .doc = "every equation of one input and the kernel",
+    .doc = "every equation of one input and the kernel; int8 too",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_DROP,
     .needs_floats = true,

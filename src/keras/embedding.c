@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "keras/layer.h"
 #include "keras/lora.h"
+#include "keras/quantized.h"
 
 struct embedding {
     int64_t input_dim, output_dim;
@@ -10,6 +11,7 @@ struct embedding {
     bool tied;      /* the way back uses the same table */
     double soft_cap; /* 0: none */
     double lora_scale;
+    struct keras_quantized quantized;
 };
 
 static struct embedding *parse_common(struct keras_layer *layer)
@@ -21,7 +23,9 @@ static struct embedding *parse_common(struct keras_layer *layer)
     embedding->output_dim = keras_config_int(layer, "output_dim", SHAPE_UNKNOWN, 1);
     embedding->mask_zero = keras_config_bool(layer, "mask_zero", false);
     embedding->lora_scale = keras_lora_scale(layer);
-    keras_declare_weight(layer, "embeddings", embedding->lora_scale == 0);
+    keras_quantized_read(layer, &embedding->quantized);
+    keras_quantized_declare(layer, &keras_quantized_embeddings, embedding->lora_scale == 0);
+    keras_quantized_declare_scales(layer, &embedding->quantized, &keras_quantized_embeddings);
     return embedding;
 }
 
@@ -39,7 +43,8 @@ static engine_value table_of(const struct keras_layer *layer, struct keras_call 
 {
     const struct embedding *embedding = layer->params;
     engine_value table =
-        keras_weight(layer, call, "embeddings", 2, embedding->input_dim, embedding->output_dim);
+        keras_quantized_matrix(layer, call, &embedding->quantized, &keras_quantized_embeddings,
+                               embedding->input_dim, embedding->output_dim, true);
     return keras_lora_apply(layer, call, table, "lora_embeddings_a", "lora_embeddings_b",
                             embedding->lora_scale);
 }
@@ -68,7 +73,7 @@ static int embedding_lower(const struct keras_layer *layer, struct keras_call *c
 const struct keras_class keras_class_embedding = {
     .names = (const char *const[]){"Embedding", NULL},
     .family = "Core",
-    .doc = "ids outside the table fail the request; mask_zero and LoRA are honoured",
+    .doc = "ids outside the table fail the request; mask_zero and LoRA are honoured; int8 and int4 too",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_CUSTOM,
     .keeps_inputs = true,

@@ -128,6 +128,9 @@ struct keras_weight {
     engine_value constant;            /* the core's: made of it by keras_weight */
 };
 
+/* By the dtype policy of Keras 3: see keras/quantized.h. */
+enum keras_quantization { KERAS_NOT_QUANTIZED, KERAS_INT8, KERAS_INT4, KERAS_INT4_GROUPS };
+
 struct keras_layer {
     const char *name;        /* unique in its model */
     const char *path;        /* "model/block1/conv", for messages */
@@ -140,6 +143,7 @@ struct keras_layer {
     bool trainable;
     enum dtype compute_dtype; /* by the dtype policy: float32, float64, float16, bfloat16 (or an int type) */
     enum dtype variable_dtype;
+    enum keras_quantization quantized;
     size_t n_children;       /* wrapped layers, cells; layers of a nested model */
     struct keras_layer **children;
     size_t n_weights;

@@ -23,6 +23,8 @@ libkerasd_a_SOURCES += \
 	src/keras/note.c \
 	src/keras/order.c \
 	src/keras/policy.c \
+	src/keras/quantized.c \
+	src/keras/quantized.h \
 	src/keras/print.c \
 	src/keras/run.c \
 	src/keras/sequential.c \
