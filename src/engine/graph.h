@@ -269,7 +269,8 @@ void engine_rnn(struct engine_graph *graph, const struct engine_rnn *rnn, engine
 /* ConvLSTM1D/2D/3D: x [N, T, spatial..., C], kernel [k..., C, 4F], recurrent [k..., F, 4F], bias [4F]. */
 struct engine_conv_lstm {
     struct unary activation, recurrent_activation;
-    engine_value x, kernel, recurrent_kernel, bias, mask;
+    engine_value x, kernel, recurrent_kernel, bias;
+    engine_value mask;       /* bool [N, T] or [N, T, spatial'...] */
     engine_value initial[2]; /* [N, spatial'..., F] or ENGINE_NONE */
     struct engine_window window;
     bool go_backwards, return_sequences, zero_output_for_mask;

@@ -253,6 +253,16 @@ static int conv_lstm_state(const struct step *step, struct shape *ret, struct er
     return status;
 }
 
+/* A mask for whole steps, or one for each pixel of the state. */
+static bool masks_pixels(const struct step *step, const struct shape *state)
+{
+    const struct value *mask = step->in[RNN_MASK];
+    struct shape wanted = {.rank = state->rank, .dim = {state->dim[0], step->in[RNN_X]->shape.dim[1]}};
+    for (int i = 1; i < state->rank - 1; i++)
+        wanted.dim[i + 1] = state->dim[i];
+    return mask && mask->dtype == DTYPE_BOOL && mask->shape.rank > 2 && shape_compatible(&mask->shape, &wanted);
+}
+
 static int conv_lstm_infer(struct step *step, struct err *err)
 {
     const struct conv_lstm_attrs *attrs = step->attrs;
@@ -269,7 +279,7 @@ static int conv_lstm_infer(struct step *step, struct err *err)
         status = state_fits(step, RNN_H, &state, err);
     if (!status)
         status = state_fits(step, RNN_C, &state, err);
-    if (!status)
+    if (!status && !masks_pixels(step, &state))
         status = mask_fits(step, RNN_MASK, err);
     if (!status && step->in[RNN_X]->shape.dim[1] == 0)
         status = err_set(err, KD_EINVAL, "a sequence of no steps");
@@ -304,7 +314,8 @@ static void conv_lstm_describe(const struct step *step, const struct shape *x, c
                               .recurrent_activation = attrs->recurrent_activation,
                               .go_backwards = attrs->go_backwards,
                               .return_sequences = attrs->return_sequences,
-                              .zero_output_for_mask = attrs->zero_output_for_mask};
+                              .zero_output_for_mask = attrs->zero_output_for_mask,
+                              .mask_pixels = masks_pixels(step, state)};
     window_conv(&attrs->input, &picture, &gates_of, step->in[RNN_KERNEL]->shape.dim, false, &ret->input);
 }
 

@@ -251,6 +251,9 @@ static int softmax_lower(const struct keras_layer *layer, struct keras_call *cal
         return rc;
     if (explicit && explicit->kind == KERAS_ARG_TENSOR)
         mask = explicit->tensor.value;
+    else if (mask != ENGINE_NONE && layer->writer->minor == 4 && layer->writer->family == KERAS_TF &&
+             engine_rank(graph, mask) != engine_rank(graph, x))
+        mask = ENGINE_NONE; /* TensorFlow 2.3 and 2.4 both wrote 2.4.0; only the latter knows masks, of this rank */
     if (mask == ENGINE_NONE || !softmax_knows_masks(layer->writer)) {
         keras_call_return(call, 0, engine_softmax(graph, x, axes, softmax->n_axes, false));
         return 0;

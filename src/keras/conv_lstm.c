@@ -116,6 +116,9 @@ static int lower(const struct keras_layer *layer, struct keras_call *call, struc
         for (size_t i = 0; i < n_initial; i++)
             initial[i] = turn_channels(call, initial[i], n_spatial, true);
     }
+    engine_value mask = call->inputs[0].mask;
+    if (params->channels_first && mask != ENGINE_NONE && engine_rank(call->graph, mask) > 2)
+        return err_set(err, KD_EUNSUPPORTED, "a mask of pixels is not served with channels_first");
     struct engine_conv_lstm rnn = {
         .activation = params->activation,
         .recurrent_activation = params->recurrent_activation,
@@ -123,12 +126,13 @@ static int lower(const struct keras_layer *layer, struct keras_call *call, struc
         .kernel = weight(layer, call, "kernel", engine_dim(call->graph, x, -1)),
         .recurrent_kernel = weight(layer, call, "recurrent_kernel", params->filters),
         .bias = params->use_bias ? keras_weight(layer, call, "bias", 1, 4 * params->filters) : ENGINE_NONE,
-        .mask = call->inputs[0].mask,
+        .mask = mask,
         .initial = {initial[0], initial[1]},
         .window = params->window,
         .go_backwards = options->go_backwards,
         .return_sequences = options->return_sequences,
-        .zero_output_for_mask = options->zero_output_for_mask,
+        /* Keras 2's convolutional layers never heard of it, not even inside of Bidirectional. */
+        .zero_output_for_mask = options->zero_output_for_mask && layer->writer->family == KERAS_3,
     };
     engine_conv_lstm(call->graph, &rnn, ret);
     return_all(params, call, ret);

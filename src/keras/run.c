@@ -67,7 +67,7 @@ static int keep(const struct run *run, size_t node, const struct keras_tensor *o
 }
 
 /* The model's own input: cast to what the InputLayer says, as Keras does at the door of every functional
- * model. */
+ * model. In TensorFlow's Keras 2 the result of a cast is another tensor, which has no mask. */
 static int run_input(const struct run *run, size_t index, struct err *err)
 {
     const struct keras_node *node = &run->topology->nodes[index];
@@ -82,6 +82,8 @@ static int run_input(const struct run *run, size_t index, struct err *err)
         enum dtype have = engine_dtype(outer->graph, tensor.value);
         if (input && input->dtype != DTYPE_STRING && have != DTYPE_STRING)
             tensor.value = engine_cast(outer->graph, tensor.value, input->dtype);
+        if (input && input->dtype != have && keras_since(layer->writer, KERAS_TF, 2, 4))
+            tensor.mask = ENGINE_NONE;
         layer->state->output_shape = *engine_shape(outer->graph, tensor.value);
         layer->state->n_calls++;
     }

@@ -55,11 +55,11 @@ struct state {
     float *h, *c, *out; /* [batch, pixels, filters] */
 };
 
-/* One sample's gates: z's pixels hold i f c o. */
-static void sample_gates(const struct conv_lstm *rnn, float *z, float *h, float *c)
+/* The gates of some pixels, each of which holds i f c o in z. */
+static void pixel_gates(const struct conv_lstm *rnn, int64_t n_pixels, float *z, float *h, float *c)
 {
     int64_t f = rnn->input.c_out / 4;
-    for (int64_t i = 0; i < pixels(rnn); i++, z += 4 * f, h += f, c += f) {
+    for (int64_t i = 0; i < n_pixels; i++, z += 4 * f, h += f, c += f) {
         unary_apply(&rnn->recurrent_activation, z, z, 2 * f);
         unary_apply(&rnn->activation, z + 2 * f, z + 2 * f, f);
         unary_apply(&rnn->recurrent_activation, z + 3 * f, z + 3 * f, f);
@@ -87,19 +87,21 @@ static void input_share(const struct conv_lstm *rnn, const void *kernel, const f
 static void put_outputs(const struct conv_lstm *rnn, const struct rnn_io *io, struct state *s, int64_t t,
                         int64_t step)
 {
-    int64_t n = state_size(rnn);
-    size_t bytes = (size_t)n * sizeof(float);
+    int64_t n = state_size(rnn), places = rnn->mask_pixels ? pixels(rnn) : 1, part = n / places;
+    size_t bytes = (size_t)part * sizeof(float);
     for (int64_t b = 0; b < rnn->input.batch; b++) {
-        bool masked = io->mask && !io->mask[b * rnn->steps + t];
-        float *out = s->out + b * n;
-        if (!masked) {
-            sample_gates(rnn, s->z + b * 4 * n, s->h + b * n, s->c + b * n);
-            memcpy(out, s->h + b * n, bytes);
-        } else if (rnn->zero_output_for_mask) {
-            memset(out, 0, bytes);
+        for (int64_t i = 0; i < places; i++) {
+            bool masked = io->mask && !io->mask[(b * rnn->steps + t) * places + i];
+            int64_t at = b * n + i * part;
+            if (!masked) {
+                pixel_gates(rnn, pixels(rnn) / places, s->z + 4 * at, s->h + at, s->c + at);
+                memcpy(s->out + at, s->h + at, bytes);
+            } else if (rnn->zero_output_for_mask) {
+                memset(s->out + at, 0, bytes);
+            }
         }
         if (rnn->return_sequences)
-            memcpy(io->y + (b * rnn->steps + step) * n, out, bytes);
+            memcpy(io->y + (b * rnn->steps + step) * n, s->out + b * n, (size_t)n * sizeof(float));
     }
 }
 

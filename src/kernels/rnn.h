@@ -53,6 +53,7 @@ struct conv_lstm {
     int64_t steps;
     struct unary activation, recurrent_activation;
     bool go_backwards, return_sequences, zero_output_for_mask;
+    bool mask_pixels; /* the mask is [N, steps, out...]: each pixel has its own */
 };
 void conv_lstm_recurrent(const struct conv_lstm *rnn, struct conv *ret);
 bool conv_lstm_scratch(const struct conv_lstm *rnn, size_t *ret);

@@ -4,7 +4,9 @@ import os
 import numpy as np
 
 from cases_functions import flat, small_ints
+from cases_graph import under
 from cases_ops import logical, positive
+from cases_rnn import padded
 from make import normal
 
 ENVIRONMENTS = ["keras3", "tf215"]
@@ -14,6 +16,7 @@ def define(k, case):
     integers_into_layers(k, case)
     users_own(k, case)
     layer_options(k, case)
+    masks_of_pixels(k, case)
     if k.is_k3():
         packed(k, case, keras3_functions())
         masks_as_arguments(k, case)
@@ -55,6 +58,29 @@ def layer_options(k, case):
         L.Conv2D(2, 2, padding="same", groups=2, data_format="channels_first", activation="softmax")(x),
         L.SeparableConv2D(4, 2, padding="same", dilation_rate=2, data_format="channels_first")(x)]))
     case("sequential_gives_states", lambda: k.seq([5, 3], L.LSTM(2, return_state=True)))
+
+
+def holes(rng, shape, dtype):
+    """Pixels whose channels are all zero, and in the first row a whole step of them."""
+    x = normal(rng, shape, dtype)
+    x[rng.uniform(size=shape[:-1]) < 0.4] = 0
+    x[0, 1] = 0
+    return x
+
+
+def masks_of_pixels(k, case):
+    """Masking before a ConvLSTM: each pixel has its own mask. A mask in front of a nested model of another dtype."""
+    L = k.layers
+    for name, function in (
+            ("", lambda x: L.ConvLSTM2D(2, 2, padding="same")(L.ConvLSTM2D(1, 3, padding="same", return_sequences=True)(x))),
+            ("_back", lambda x: L.ConvLSTM2D(1, 2, padding="same", go_backwards=True, return_state=True)(x)),
+            ("_both", lambda x: L.Bidirectional(L.ConvLSTM2D(1, 2, padding="same", return_sequences=True))(x))):
+        case("masked_pixels" + name, lambda f=function: k.net([3, 3, 4, 2], lambda x: f(L.Masking()(x))), data=holes, batches=(1, 3))
+    case("masked_steps_both", lambda: k.net([[3, 3, 4, 2], ([3], "bool")], lambda x, m: L.Bidirectional(L.ConvLSTM2D(
+        1, 2, return_sequences=True))(x, mask=m)), data=[normal, logical], batches=(1, 3))
+    # The nested model's input is float32: in Keras 2 the cast loses the mask.
+    case("mask_before_cast", under(k, "mixed_float16", lambda: k.net(([5], "int32"), lambda x: k.net(
+        [5, 3], lambda y: [L.LSTM(2)(y), L.GlobalAveragePooling1D()(y)])(L.Embedding(9, 3, mask_zero=True)(x)))), data=padded, tolerance=2e-3)
 
 
 def archives(k, case):

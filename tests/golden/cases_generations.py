@@ -180,6 +180,9 @@ def masks(k, case):
     case("mask_sequences", lambda: k.net(ids, lambda x: L.GRU(3, return_sequences=True)(embedded(x))), data=padded)
     case("mask_masking", lambda: k.net([6, 3], lambda x: L.SimpleRNN(3, return_sequences=True)(L.Masking(0.0)(x))),
          data=lambda rng, shape, dtype: zero_steps(rng, shape, dtype))
+    if k.family == "TF":  # a Softmax layer knows masks since TensorFlow 2.4
+        case("mask_before_softmax", lambda: k.net([6, 3], lambda x: L.Softmax()(L.Masking(0.0)(x))),
+             data=lambda rng, shape, dtype: zero_steps(rng, shape, dtype))
     if not (k.is_k3() and k.version < (3, 3)):
         case("mask_bidirectional", lambda: k.net(ids, lambda x: L.Bidirectional(L.LSTM(3, return_sequences=True))(embedded(x))),
              data=padded)
