@@ -232,18 +232,50 @@ static engine_value resize_then_crop(struct keras_call *call, const struct pictu
     return x;
 }
 
+/* Keras 3.6 and 3.7: cut out where the middle of the target's ratio would begin, resized where that reaches over the edge. */
+static engine_value crop_then_resize(struct keras_call *call, const struct picture *params, engine_value x)
+{
+    const int64_t *size = params->resize.size;
+    int first = params->channels_first ? 2 : 1;
+    int64_t n[2] = {engine_dim(call->graph, x, first), engine_dim(call->graph, x, first + 1)};
+    if (n[0] < 1 || n[1] < 1)
+        return engine_graph_fail(call->graph, KD_EUNSUPPORTED, "the size of the pictures must be known");
+    bool cut_short = false;
+    for (int i = 0; i < 2; i++) {
+        int64_t crop = (int64_t)((double)n[1 - i] * (double)size[i] / (double)size[1 - i]);
+        crop = crop < 1 ? 1 : crop < n[i] ? crop : n[i];
+        int64_t start = (n[i] - crop) / 2, end = start + size[i] < n[i] ? start + size[i] : n[i];
+        x = engine_slice(call->graph, x, first + i, start, end, 1);
+        cut_short |= end - start != size[i];
+    }
+    struct picture plain = *params;
+    plain.resize.crop_to_aspect_ratio = false;
+    return cut_short ? resize_float(call, &plain, x) : x;
+}
+
+static const char *random_crop_rule(const struct keras_writer *writer)
+{
+    if (keras_since(writer, KERAS_3, 3, 8))
+        return "nothing, as Keras 3.8 and later";
+    if (keras_since(writer, KERAS_3, 3, 6))
+        return "cut out near the middle, as Keras 3.6 and 3.7";
+    return "resized to its size, as Keras before 3.6";
+}
+
 static int random_crop_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
 {
     bool identity = keras_since(layer->writer, KERAS_3, 3, 8);
     engine_value x = call->inputs[0].value;
     if (!keras_expect_rank(call, x, 4))
         return 0;
-    keras_rule(call->build, "RandomCrop at inference: %s",
-               identity ? "nothing, as Keras 3.8 and later" : "resized to its size, as Keras before 3.8");
-    bool crops = layer->writer->family == KERAS_TF && !keras_since(layer->writer, KERAS_TF, 2, 7);
+    keras_rule(call->build, "RandomCrop at inference: %s", random_crop_rule(layer->writer));
     engine_value y = identity ? x : engine_cast(call->graph, x, DTYPE_FLOAT32);
-    if (!identity)
-        y = crops ? resize_then_crop(call, layer->params, y) : resize_float(call, layer->params, y);
+    if (!identity && keras_since(layer->writer, KERAS_3, 3, 6))
+        y = crop_then_resize(call, layer->params, y);
+    else if (!identity && layer->writer->family == KERAS_TF && !keras_since(layer->writer, KERAS_TF, 2, 7))
+        y = resize_then_crop(call, layer->params, y);
+    else if (!identity)
+        y = resize_float(call, layer->params, y);
     keras_call_return(call, 0, identity ? y : engine_cast(call->graph, y, float_type(layer)));
     return 0;
 }
@@ -251,7 +283,7 @@ static int random_crop_lower(const struct keras_layer *layer, struct keras_call 
 const struct keras_class keras_class_random_crop = {
     .names = (const char *const[]){"RandomCrop", NULL},
     .family = "Preprocessing",
-    .doc = "at inference: resized to its size, from Keras 3.8 on nothing",
+    .doc = "at inference: resized to its size, cut out (Keras 3.6 and 3.7), from Keras 3.8 on nothing",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_DROP,
     .keeps_inputs = true,

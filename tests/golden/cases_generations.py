@@ -5,11 +5,12 @@ import numpy as np
 from cases_core import ints
 from cases_rnn import padded
 
-ENVIRONMENTS = ["tf212", "tf210", "tf26", "tf23", "tf115", "tf113", "k231", "k224", "k208", "k33", "k30"]
+ENVIRONMENTS = ["tf212", "tf210", "tf26", "tf23", "tf115", "tf113", "k231", "k224", "k208", "k37", "k33", "k30"]
 
 # tf.keras from 2.6 on differs from 2.15 in few places, Keras 3.0 and 3.3 from the newest in some.
 LATE_TF = ("sequential_conv", "bidirectional", "nested_frozen", "name_slash", "mask_merge_concatenate", "optimizer_adam",
-           "bidirectional_in_two_wrappers", "own_activation", "own_activation_alias")
+           "bidirectional_in_two_wrappers", "own_activation", "own_activation_alias", "random_crop", "random_crop_larger",
+           "random_crop_wide")
 EARLY_3 = LATE_TF + ("hard_sigmoid", "dense", "sequential", "sequential_nested", "gru_reset_after", "nested_shared",
                      "two_outputs", "mask_lstm", "mask_merge_add", "mask_merge_add_one", "mask_merge_concatenate_one",
                      "mask_masking", "conv_kinds", "encoder_decoder")
@@ -28,7 +29,8 @@ class Chosen(object):
 
 def define(k, case):
     if k.is_k3():
-        case = Chosen(case, EARLY_3)
+        broken = ("mask_merge_concatenate", "mask_merge_concatenate_one")  # Keras 3.7 cannot join masks of an unknown batch
+        case = Chosen(case, [name for name in EARLY_3 if k.version[:2] != (3, 7) or name not in broken])
     elif k.family == "TF" and k.tf_version >= (2, 4):
         case = Chosen(case, LATE_TF)
     basics(k, case)
@@ -204,6 +206,9 @@ def zero_steps(rng, shape, dtype):
 
 def resizing(k, case):
     L = k.layers
+    if k.has("RandomCrop"):  # four rules so far for what it does at inference
+        for name, shape, size in (("", [7, 8, 3], (4, 3)), ("_larger", [5, 4, 2], (6, 6)), ("_wide", [4, 9, 1], (3, 5))):
+            case("random_crop" + name, lambda i=shape, o=size: k.one(i, L.RandomCrop(*o)))
     if (k.version >= (2, 2, 3) or k.family == "TF") and k.tf_version >= (1, 14):  # TF 1.13 does not save interpolation
         case("upsampling_bilinear", lambda: k.net([3, 4, 2], lambda x: L.UpSampling2D((2, 3), interpolation="bilinear")(x)))
 
