@@ -210,6 +210,9 @@ static int upsampling_lower(const struct keras_layer *layer, struct keras_call *
     if (up->channels_first && layer->writer->family == KERAS_3 && layer->writer->minor < 3)
         set_wrong_size(call, x, &resize);
     x = engine_resize(call->graph, x, &resize);
+    /* tf.image.resize gives float32 whatever it gets, but what it need not resize at all. */
+    if (layer->writer->family == KERAS_TF && (up->size[0] > 1 || up->size[1] > 1))
+        x = engine_cast(call->graph, x, DTYPE_FLOAT32);
     keras_call_return(call, 0, up->channels_first ? keras_to_channels_first(call, x) : x);
     return 0;
 }

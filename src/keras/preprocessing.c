@@ -180,7 +180,11 @@ static int center_crop_lower(const struct keras_layer *layer, struct keras_call 
     if (!keras_expect_rank(call, x, 4))
         return 0;
     x = params->channels_first ? keras_to_channels_last(call, x) : x;
+    int64_t height = engine_dim(call->graph, x, 1), width = engine_dim(call->graph, x, 2);
+    bool resized = (height > 0 && height < params->resize.size[0]) || (width > 0 && width < params->resize.size[1]);
     x = engine_center_crop(call->graph, x, params->resize.size[0], params->resize.size[1]);
+    if (resized && keras_since(layer->writer, KERAS_3, 3, 6))
+        x = engine_cast(call->graph, x, DTYPE_FLOAT32); /* nothing puts the type right there */
     x = params->channels_first ? keras_to_channels_first(call, x) : x;
     keras_call_return(call, 0, x);
     return 0;

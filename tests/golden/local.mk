@@ -7,7 +7,7 @@ EXTRA_DIST += tests/golden/README.md tests/golden/environments.txt tests/golden/
 	tests/golden/cases_functions.py tests/golden/cases_found.py tests/golden/cases_found_old.py tests/golden/cases_found_public.py tests/golden/cases_recurrent.py tests/golden/cases_spectrogram.py \
 	tests/golden/cases_archive.py tests/golden/cases_functions.py tests/golden/cases_recurrent.py tests/golden/cases_spectrogram.py \
 	tests/golden/cases_functions.py tests/golden/cases_found.py tests/golden/cases_found_old.py tests/golden/cases_recurrent.py tests/golden/cases_spectrogram.py \
-	tests/golden/cases_archive.py tests/golden/cases_layout.py tests/golden/cases_quantized.py tests/golden/cases_functions.py tests/golden/cases_recurrent.py tests/golden/cases_spectrogram.py \
+	tests/golden/cases_archive.py tests/golden/cases_dtypes.py tests/golden/cases_layout.py tests/golden/cases_quantized.py tests/golden/cases_functions.py tests/golden/cases_recurrent.py tests/golden/cases_spectrogram.py \
 	tests/golden/cases
 
 # the program that runs them
