@@ -69,6 +69,7 @@ struct keras_build {
     const struct keras_options *options;
     struct keras_writer writer;
     bool channels_first; /* Keras 1: the ordering of the layers that say one */
+    bool on_theano;      /* the writer's backend */
     const cJSON *sidecar;  /* the sidecar file's object, or NULL */
     struct keras_notes warnings;
     struct keras_notes rules;

@@ -145,6 +145,43 @@ static engine_value kernel_of(const struct keras_layer *layer, struct keras_call
     }
 }
 
+/* ---- padding "same" of Theano ---- */
+
+static int64_t extent(const struct engine_window *window, int axis)
+{
+    return (window->size[axis] - 1) * window->dilation[axis] + 1;
+}
+
+/* Theano puts half a kernel before the input whatever the stride; TensorFlow halves what the last window lacks. With
+ * odd kernels and stride 1 that is the same. */
+static bool pads_as_theano(const struct keras_layer *layer, const struct engine_window *window)
+{
+    bool differs = false;
+    for (int i = 0; i < window->n_spatial; i++)
+        differs = differs || window->stride[i] > 1 || extent(window, i) % 2 == 0;
+    return differs && window->padding == ENGINE_SAME && keras_on_theano(layer->build);
+}
+
+/* x with its padding, *ret_window without. keeps_end: what an even kernel gives at the end is not cut off. */
+static engine_value pad_as_theano(const struct keras_layer *layer, struct keras_call *call, engine_value x,
+                                  bool keeps_end, struct engine_window *ret_window)
+{
+    const struct conv *conv = layer->params;
+    int64_t before[SHAPE_MAX_RANK] = {0}, after[SHAPE_MAX_RANK] = {0};
+    *ret_window = conv->window;
+    if (!pads_as_theano(layer, ret_window))
+        return x;
+    keras_rule(call->build, "padding \"same\" puts half a window before the input, as Theano has it");
+    for (int i = 0; i < ret_window->n_spatial; i++) {
+        before[1 + i] = extent(ret_window, i) / 2;
+        after[1 + i] = (extent(ret_window, i) - !keeps_end) / 2;
+    }
+    ret_window->padding = ENGINE_VALID;
+    return engine_pad(call->graph, x, before, after, ENGINE_PAD_CONSTANT, ENGINE_NONE);
+}
+
+/* ---- the kinds ---- */
+
 static engine_value conv_compute(const struct keras_layer *layer, struct keras_call *call,
                                  engine_value x, engine_value bias)
 {
@@ -155,7 +192,9 @@ static engine_value conv_compute(const struct keras_layer *layer, struct keras_c
                                  (long long)channels, (long long)conv->groups);
     int64_t per_group = channels == SHAPE_UNKNOWN ? SHAPE_UNKNOWN : channels / conv->groups;
     engine_value kernel = kernel_of(layer, call, "kernel", per_group, conv->filters);
-    return engine_conv(call->graph, x, kernel, bias, &conv->window, conv->groups);
+    struct engine_window window;
+    x = pad_as_theano(layer, call, x, false, &window);
+    return engine_conv(call->graph, x, kernel, bias, &window, conv->groups);
 }
 
 static int conv_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
@@ -163,11 +202,39 @@ static int conv_lower(const struct keras_layer *layer, struct keras_call *call, 
     return lower_with(layer, call, conv_compute);
 }
 
+/* The whole result, cut as Theano does: half a kernel off the front, then `stride` values for each of x. Where the
+ * result ends before, zeros follow. */
+static engine_value transpose_as_theano(const struct keras_layer *layer, struct keras_call *call, engine_value x,
+                                        engine_value kernel, engine_value bias)
+{
+    const struct conv *conv = layer->params;
+    struct engine_window window = conv->window;
+    int64_t before[SHAPE_MAX_RANK] = {0}, after[SHAPE_MAX_RANK] = {0};
+    if (conv->has_output_padding || layer->writer->family == KERAS_1)
+        return engine_graph_fail(call->graph, KD_EUNSUPPORTED,
+                                 "Theano's padding \"same\" of a transposed convolution with strides or an even kernel "
+                                 "is served without a size of the output only");
+    window.padding = ENGINE_VALID;
+    engine_value y = engine_conv_transpose(call->graph, x, kernel, ENGINE_NONE, &window, NULL);
+    for (int i = 0; i < window.n_spatial; i++) {
+        int64_t size = extent(&window, i), rest = size - size / 2 - window.stride[i];
+        /* valid results are never shorter than one kernel or one stride per value of x */
+        if (size < window.stride[i])
+            rest = -(size / 2);
+        y = engine_slice(call->graph, y, 1 + i, size / 2, rest > 0 ? -rest : ENGINE_SLICE_NONE, 1);
+        after[1 + i] = rest < 0 ? -rest : 0;
+    }
+    y = engine_pad(call->graph, y, before, after, ENGINE_PAD_CONSTANT, ENGINE_NONE);
+    return bias == ENGINE_NONE ? y : engine_binary(call->graph, BINARY_ADD, y, bias);
+}
+
 static engine_value transpose_compute(const struct keras_layer *layer, struct keras_call *call,
                                  engine_value x, engine_value bias)
 {
     const struct conv *conv = layer->params;
     engine_value kernel = kernel_of(layer, call, "kernel", conv->filters, engine_dim(call->graph, x, -1));
+    if (pads_as_theano(layer, &conv->window))
+        return transpose_as_theano(layer, call, x, kernel, bias);
     return engine_conv_transpose(call->graph, x, kernel, bias, &conv->window,
                                  conv->has_output_padding ? conv->output_padding : NULL);
 }
@@ -183,7 +250,9 @@ static engine_value depthwise_compute(const struct keras_layer *layer, struct ke
     const struct conv *conv = layer->params;
     engine_value kernel =
         kernel_of(layer, call, "depthwise_kernel", engine_dim(call->graph, x, -1), conv->filters);
-    return engine_depthwise_conv(call->graph, x, kernel, bias, &conv->window);
+    struct engine_window window;
+    x = pad_as_theano(layer, call, x, false, &window);
+    return engine_depthwise_conv(call->graph, x, kernel, bias, &window);
 }
 
 static int depthwise_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
@@ -204,7 +273,9 @@ static engine_value separable_compute(const struct keras_layer *layer, struct ke
     engine_value depthwise =
         kernel_of(layer, call, "depthwise_kernel", engine_dim(call->graph, x, -1), SHAPE_UNKNOWN);
     engine_value pointwise = keras_weight(layer, call, "pointwise_kernel", -1);
-    engine_value y = engine_depthwise_conv(call->graph, x, depthwise, ENGINE_NONE, &conv->window);
+    struct engine_window window;
+    x = pad_as_theano(layer, call, x, true, &window);
+    engine_value y = engine_depthwise_conv(call->graph, x, depthwise, ENGINE_NONE, &window);
     return engine_conv(call->graph, y, pointwise, bias, &point, 1);
 }
 
@@ -267,11 +338,19 @@ static int transpose_parse(struct keras_layer *layer, int n_spatial)
     return 0;
 }
 
+/* Until then Theano mixed up the axes of the kernel. */
+static void refuse_early_theano(struct keras_layer *layer)
+{
+    if (keras_on_theano(layer->build) && layer->writer->family == KERAS_2 && layer->writer->minor < 2)
+        keras_config_fail(layer, "depthwise convolutions of Theano are served from Keras 2.2 on");
+}
+
 static int depthwise_parse(struct keras_layer *layer, int n_spatial)
 {
     struct conv *conv = parse_common(layer, n_spatial);
     if (!conv)
         return 0;
+    refuse_early_theano(layer);
     conv->filters = keras_config_int(layer, "depth_multiplier", 1, 1);
     keras_config_ignore(layer, (const char *const[]){"filters", NULL});
     keras_declare_weight(layer, "depthwise_kernel", true);
@@ -369,7 +448,7 @@ static int convert(struct keras_layer *layer, struct keras_build *build, const s
     const struct image_tensor *kernel = list[0];
     if (build->writer.family == KERAS_1)
         kernel = keras_1_kernel(build, conv, transposed, kernel);
-    if (kernel && keras_weights_theano(build, kernel)) {
+    if (kernel && keras_on_theano(build)) {
         kernel = keras_weights_flip(build, kernel);
         keras_rule(build, "kernels of Theano's convolutions are flipped, as Keras 2 did");
     }
@@ -425,7 +504,7 @@ CLASS(conv3d_transpose, transpose, 3, transpose_convert, "output_padding, dilati
       "Convolution3DTranspose", "Deconvolution3D", "Deconv3D")
 CLASS(depthwise_conv1d, depthwise, 1, NULL, "depth_multiplier, dilation", "DepthwiseConv1D")
 CLASS(depthwise_conv2d, depthwise, 2, NULL, "depth_multiplier, dilation", "DepthwiseConv2D")
-CLASS(separable_conv1d, separable, 1, NULL, "depth_multiplier, dilation, causal padding", "SeparableConv1D",
-      "SeparableConvolution1D")
+CLASS(separable_conv1d, separable, 1, separable_convert, "depth_multiplier, dilation, causal padding",
+      "SeparableConv1D", "SeparableConvolution1D")
 CLASS(separable_conv2d, separable, 2, separable_convert, "depth_multiplier, dilation", "SeparableConv2D",
       "SeparableConvolution2D")

@@ -3,7 +3,10 @@
  * The input convolution has the layer's strides, padding and dilation; the recurrent one is SAME with stride
  * 1, so the state keeps the size that the first gave. Masks, states and go_backwards are those of the other
  * recurrent layers; channels_first files are turned to channels-last on the way in and back on the way out.
- */
+ *
+ * Theano's convolutions are true ones and put half a kernel before the input. With odd kernels that is TensorFlow's
+ * padding and the kernels are flipped. With even ones the whole layer is computed on the mirror image, where the
+ * padding is TensorFlow's and the kernels are as they are. */
 #include <string.h>
 
 #include "base/err.h"
@@ -16,7 +19,7 @@ struct conv_lstm {
     int64_t filters, kernel_size[ENGINE_MAX_SPATIAL];
     struct engine_window window;
     struct unary activation, recurrent_activation;
-    bool channels_first, use_bias;
+    bool channels_first, use_bias, mirrored;
 };
 
 /* The plain function of an activation; others cannot act inside the loop. */
@@ -26,6 +29,17 @@ static void read_activation(struct keras_layer *layer, const char *key, const ch
     if (!keras_activation_unary(activation, ret))
         keras_config_fail(layer, "config key '%s': an activation that mixes channels is not served here",
                           key);
+}
+
+static void read_theano(struct keras_layer *layer, struct conv_lstm *params)
+{
+    bool strided = false;
+    for (int i = 0; i < params->window.n_spatial; i++) {
+        params->mirrored = params->mirrored || params->kernel_size[i] % 2 == 0;
+        strided = strided || params->window.stride[i] > 1;
+    }
+    if (params->mirrored && strided)
+        keras_config_fail(layer, "even kernels with strides are not served from Theano");
 }
 
 static int parse(struct keras_layer *layer, struct err *err)
@@ -44,6 +58,8 @@ static int parse(struct keras_layer *layer, struct err *err)
     keras_config_ints(layer, "strides", window->stride, window->n_spatial, 1, 1);
     keras_config_ints(layer, "dilation_rate", window->dilation, window->n_spatial, 1, 1);
     window->padding = (enum engine_padding)keras_config_choice(layer, "padding", paddings, ENGINE_VALID);
+    if (keras_on_theano(layer->build))
+        read_theano(layer, params);
     params->channels_first = keras_config_channels_first(layer);
     params->use_bias = keras_config_bool(layer, "use_bias", true);
     read_activation(layer, "activation", "tanh", &params->activation);
@@ -86,12 +102,33 @@ static engine_value weight(const struct keras_layer *layer, struct keras_call *c
     }
 }
 
+/* The spatial axes of [..., spatial..., C] the other way round. */
+static engine_value mirror(struct keras_call *call, engine_value x, int n_spatial)
+{
+    for (int i = 0; i < n_spatial && x != ENGINE_NONE; i++)
+        x = engine_slice(call->graph, x, engine_rank(call->graph, x) - 2 - i, ENGINE_SLICE_NONE, ENGINE_SLICE_NONE, -1);
+    return x;
+}
+
+/* Theano's padding "same" of odd kernels with strides: x [N, T, spatial..., C] with it, *window without. */
+static engine_value pad_as_theano(const struct conv_lstm *params, struct keras_call *call, engine_value x,
+                                  struct engine_window *window)
+{
+    int64_t rows[SHAPE_MAX_RANK] = {0};
+    if (window->padding != ENGINE_SAME || params->mirrored)
+        return x;
+    for (int i = 0; i < window->n_spatial; i++)
+        rows[2 + i] = (params->kernel_size[i] - 1) * window->dilation[i] / 2;
+    window->padding = ENGINE_VALID;
+    return engine_pad(call->graph, x, rows, rows, ENGINE_PAD_CONSTANT, ENGINE_NONE);
+}
+
 static void return_all(const struct conv_lstm *params, struct keras_call *call, const engine_value ret[3])
 {
     const struct recurrent_options *options = params->options;
     call->n_outputs = options->return_state ? 3 : 1;
     for (size_t i = 0; i < call->n_outputs; i++) {
-        engine_value value = ret[i];
+        engine_value value = params->mirrored ? mirror(call, ret[i], params->window.n_spatial) : ret[i];
         if (params->channels_first)
             value = turn_channels(call, value, params->window.n_spatial, false);
         keras_call_return_masked(call, i, value, i ? ENGINE_NONE : recurrent_output_mask(options, call));
@@ -119,6 +156,12 @@ static int lower(const struct keras_layer *layer, struct keras_call *call, struc
     engine_value mask = call->inputs[0].mask;
     if (params->channels_first && mask != ENGINE_NONE && engine_rank(call->graph, mask) > 2)
         return err_set(err, KD_EUNSUPPORTED, "a mask of pixels is not served with channels_first");
+    struct engine_window window = params->window;
+    if (keras_on_theano(layer->build))
+        x = pad_as_theano(params, call, x, &window);
+    x = params->mirrored ? mirror(call, x, n_spatial) : x;
+    for (size_t i = 0; params->mirrored && i < n_initial; i++)
+        initial[i] = mirror(call, initial[i], n_spatial);
     struct engine_conv_lstm rnn = {
         .activation = params->activation,
         .recurrent_activation = params->recurrent_activation,
@@ -128,7 +171,7 @@ static int lower(const struct keras_layer *layer, struct keras_call *call, struc
         .bias = params->use_bias ? keras_weight(layer, call, "bias", 1, 4 * params->filters) : ENGINE_NONE,
         .mask = mask,
         .initial = {initial[0], initial[1]},
-        .window = params->window,
+        .window = window,
         .go_backwards = options->go_backwards,
         .return_sequences = options->return_sequences,
         /* Keras 2's convolutional layers never heard of it, not even inside of Bidirectional. */
@@ -165,7 +208,7 @@ static const struct image_tensor *convert_kernel(struct keras_build *build, cons
     static const int last_resort[] = {3, 2, 0, 1};
     bool fits = true;
     int n = params->window.n_spatial;
-    if (kernel && keras_weights_theano(build, kernel)) {
+    if (kernel && keras_on_theano(build) && !params->mirrored) {
         kernel = keras_weights_flip(build, kernel);
         keras_rule(build, "kernels of Theano's convolutions are flipped, as Keras 2 did");
     }

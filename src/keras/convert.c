@@ -156,12 +156,3 @@ const struct image_tensor *keras_weights_flip(struct keras_build *build, const s
         memcpy(to + i * matrix, from + (positions - 1 - i) * matrix, (size_t)matrix * sizeof(float));
     return result;
 }
-
-bool keras_weights_theano(const struct keras_build *build, const struct image_tensor *tensor)
-{
-    if (build->writer.family == KERAS_2)
-        return strcmp(build->writer.backend, "theano") == 0;
-    if (build->writer.family != KERAS_1)
-        return false;
-    return build->options->flip_theano_kernels || !strchr(tensor->name, ':');
-}

@@ -270,6 +270,9 @@ engine_value keras_autocast(const struct keras_layer *layer, struct keras_call *
 
 /* Notes which of several rules was taken ("hard_sigmoid: 0.2 x + 0.5, as Keras 2 has it"); each text once. */
 void keras_rule(struct keras_build *build, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Did the writer compute with Theano? Keras 1 does not note its backend, but only TensorFlow ends the names of arrays
+ * with ":0". */
+bool keras_on_theano(const struct keras_build *build);
 /* The option legacy_bilinear: files of "2.2.4-tf" that TensorFlow 1.13 wrote. */
 bool keras_legacy_bilinear(const struct keras_build *build);
 /* Adds a warning to the model ("stateful is served stateless"). */

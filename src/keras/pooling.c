@@ -1,5 +1,7 @@
 /* Pooling: windows, global and adaptive, in one to three dimensions. Padding never counts: max ignores it,
- * the average divides by the elements that are there. */
+ * the average divides by the elements that are there (Theano had versions that counted it). */
+#include <math.h>
+
 #include "base/err.h"
 #include "keras/layer.h"
 
@@ -57,10 +59,71 @@ static int window_parse(struct keras_layer *layer, int n_spatial)
     return 0;
 }
 
+/* How many rows Theano's padding "same" puts before the input: TensorFlow halves what the last window lacks. */
+static int64_t theano_rows(int64_t size)
+{
+    return size > 2 && size % 2 ? size - 2 : size - 1;
+}
+
+static bool before_2_1(const struct keras_writer *writer, int patch)
+{
+    return writer->minor == 0 || (writer->minor == 1 && writer->patch < patch);
+}
+
+/* Keras 2.0.4 to 2.1.4 took Theano's padding of one and two dimensions into the mean. */
+static bool counts_padding(const struct keras_layer *layer, int n_spatial)
+{
+    const struct keras_writer *writer = layer->writer;
+    bool after = writer->minor > 0 || writer->patch >= 4;
+    return writer->family == KERAS_2 && n_spatial < 3 && after && before_2_1(writer, 5);
+}
+
+/* Keras 2 before 2.1.6 forgot to cut off what Theano's padding at the end gave in three dimensions. */
+static bool keeps_end(const struct keras_layer *layer, int n_spatial)
+{
+    return layer->writer->family == KERAS_2 && n_spatial == 3 && before_2_1(layer->writer, 6);
+}
+
+static engine_value padded(const struct keras_layer *layer, struct keras_call *call, engine_value x,
+                           const struct engine_window *window, double with)
+{
+    int64_t before[SHAPE_MAX_RANK] = {0}, after[SHAPE_MAX_RANK] = {0};
+    for (int i = 0; i < window->n_spatial; i++) {
+        before[1 + i] = theano_rows(window->size[i]);
+        after[1 + i] = window->size[i] - 1 - before[1 + i];
+        if (keeps_end(layer, window->n_spatial))
+            after[1 + i] = before[1 + i];
+    }
+    engine_value constant = engine_scalar_f32(call->graph, (float)with);
+    constant = engine_cast(call->graph, constant, engine_dtype(call->graph, x));
+    return engine_pad(call->graph, x, before, after, ENGINE_PAD_CONSTANT, constant);
+}
+
+static engine_value pool_as_theano(const struct keras_layer *layer, struct keras_call *call, engine_value x,
+                                   enum pool_kind kind)
+{
+    struct engine_graph *graph = call->graph;
+    struct engine_window window = ((const struct pooling *)layer->params)->window;
+    window.padding = ENGINE_VALID;
+    keras_rule(call->build, "padding \"same\" of pooling as Theano has it");
+    if (kind == POOL_MAX)
+        return engine_pool(graph, kind, padded(layer, call, x, &window, -INFINITY), &window);
+    engine_value mean = engine_pool(graph, kind, padded(layer, call, x, &window, 0), &window);
+    if (counts_padding(layer, window.n_spatial))
+        return mean;
+    engine_value ones = engine_fill(graph, engine_shape_of(graph, x), keras_scalar(call, x, 1));
+    engine_value share = engine_pool(graph, kind, padded(layer, call, ones, &window, 0), &window);
+    return engine_binary(graph, BINARY_DIVIDE, mean, share);
+}
+
 static int window_lower(const struct keras_layer *layer, struct keras_call *call, enum pool_kind kind)
 {
     const struct pooling *pooling = layer->params;
-    return_from_last(layer, call, engine_pool(call->graph, kind, to_last(layer, call), &pooling->window));
+    engine_value x = to_last(layer, call);
+    bool theano = pooling->window.padding == ENGINE_SAME && keras_on_theano(layer->build);
+    if (x != ENGINE_NONE)
+        x = theano ? pool_as_theano(layer, call, x, kind) : engine_pool(call->graph, kind, x, &pooling->window);
+    return_from_last(layer, call, x);
     return 0;
 }
 

@@ -431,14 +431,6 @@ static engine_value run_steps(const struct recurrent *params, struct keras_call 
     return x;
 }
 
-/* Bool [N, T] in processing order. */
-static engine_value processed(const struct recurrent *params, struct keras_call *call, engine_value mask)
-{
-    return params->options->go_backwards
-               ? engine_slice(call->graph, mask, 1, ENGINE_SLICE_NONE, ENGINE_SLICE_NONE, -1)
-               : mask;
-}
-
 /* The loop for TensorFlow before Keras 2.3 gave the first of the states for the output of a masked step, not the output
  * before. That is seen where the first state is the initial one still, and in stacks that list the states of their
  * lowest cell first. Loops written out (unroll) had no such rule. */
@@ -467,7 +459,8 @@ static engine_value give_states(const struct recurrent *params, struct keras_cal
     bool foreign = params->n_steps > 1 && !params->reverse_states;
     if (!foreign && !initial)
         return y; /* the state is the output before */
-    mask = processed(params, call, mask);
+    if (params->options->go_backwards)
+        mask = engine_slice(graph, mask, 1, ENGINE_SLICE_NONE, ENGINE_SLICE_NONE, -1);
     if (!params->options->return_sequences) {
         mask = engine_slice(graph, mask, 1, -1, ENGINE_SLICE_NONE, 1);
         return engine_select(graph, mask, y, last[0]);

@@ -28,9 +28,6 @@ const struct image_tensor *keras_weights_concat(struct keras_build *build,
                                                 struct err *err);
 /* Reverses all axes but the last two (a true convolution's kernel for a correlation). */
 const struct image_tensor *keras_weights_flip(struct keras_build *build, const struct image_tensor *tensor);
-/* Did Theano, whose convolutions flip their kernels, compute with this array? Keras 1 does not note its backend,
- * but only TensorFlow ends the names of arrays with ":0". */
-bool keras_weights_theano(const struct keras_build *build, const struct image_tensor *tensor);
 /* A new float32 tensor; *ret_data is to be filled. */
 struct image_tensor *keras_weights_new(struct keras_build *build, const char *name, const struct shape *shape,
                                        float **ret_data);

@@ -49,12 +49,30 @@ static bool is_channels_first(const char *config)
     return mentions(config, first) && !mentions(config, last);
 }
 
+static bool is_on_theano(const struct keras_build *build)
+{
+    const struct image_content *content = build->content;
+    if (build->writer.family == KERAS_2)
+        return strcmp(build->writer.backend, "theano") == 0;
+    if (build->writer.family != KERAS_1 || build->options->flip_theano_kernels)
+        return build->writer.family == KERAS_1;
+    for (size_t i = 0; i < content->n_layers; i++)
+        if (content->layers[i].n_weights)
+            return !strchr(content->layers[i].weights[0].name, ':');
+    return false;
+}
+
+bool keras_on_theano(const struct keras_build *build)
+{
+    return build->on_theano;
+}
+
 static const char *first_of(const char *a, const char *b, const char *c)
 {
     return a ? a : b ? b : c;
 }
 
-void keras_writer_read(struct keras_build *build, const cJSON *config)
+static void read_version(struct keras_build *build, const cJSON *config)
 {
     const struct image_content *content = build->content;
     struct keras_writer *writer = &build->writer;
@@ -78,6 +96,12 @@ void keras_writer_read(struct keras_build *build, const cJSON *config)
     writer->minor = minor[writer->family];
     keras_warn(build, NULL, "the file does not say which Keras wrote it; read as one of version %d",
                writer->major);
+}
+
+void keras_writer_read(struct keras_build *build, const cJSON *config)
+{
+    read_version(build, config);
+    build->on_theano = is_on_theano(build);
 }
 
 bool keras_since(const struct keras_writer *writer, enum keras_family family, int major, int minor)

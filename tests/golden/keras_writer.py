@@ -11,7 +11,10 @@ import warnings
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+# Environments named after Theano run Keras on it, interpreted: nothing is compiled.
+ON_THEANO = os.path.basename(sys.prefix) in ("k122t", "k206t")
+os.environ.setdefault("KERAS_BACKEND", "theano" if ON_THEANO else "tensorflow")
+os.environ.setdefault("THEANO_FLAGS", "cxx=,optimizer=None,linker=py,device=cpu")
 # Keras 1 and 2 take the image data format from a file in the home folder: none here.
 os.environ.setdefault("KERAS_HOME", os.devnull)
 warnings.filterwarnings("ignore")
@@ -69,7 +72,8 @@ class Writer(object):
         return all(hasattr(self.layers, name) for name in names)
 
     def clear(self):
-        self.keras.backend.clear_session()
+        if not ON_THEANO:
+            self.keras.backend.clear_session()
 
     # ---- building ----
 
