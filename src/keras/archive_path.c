@@ -2,12 +2,16 @@
  *
  * A model files its layers under "layers", each by its class in snake case with a number from the second of a class on;
  * a stack of cells does so under "cells"; a wrapper files what it wraps under the name of its attribute. The layers'
- * own names play no part. So a layer's path is known when it is made: those before it are there already. */
+ * own names play no part. So a layer's path is known when it is made: those before it are there already.
+ *
+ * Keras 2.12 and 2.13 file a model's layers from a table that names layers with weights twice: under
+ * "_layer_checkpoint_dependencies", with numbers that skip one behind each of them. */
 #include <ctype.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/str.h"
+#include "image/image.h"
 #include "keras/build.h"
 
 /* The classes whose Python name is not the one in the file. */
@@ -34,6 +38,27 @@ static const char *snake_case(struct arena *arena, const char *name)
     return text;
 }
 
+static const char twice[] = "_layer_checkpoint_dependencies";
+
+/* Where this file's models keep their layers. */
+static const char *container_of(const struct keras_build *build)
+{
+    const struct image_content *content = build->content;
+    for (size_t i = 0; i < content->n_layers; i++)
+        if (str_starts(content->layers[i].name, twice))
+            return twice;
+    return "layers";
+}
+
+/* Recursion is bounded by KERAS_MAX_NESTING, as parsing is. */
+static bool has_weights(const struct keras_layer *layer)
+{
+    bool found = layer->n_weights > 0;
+    for (size_t i = 0; i < layer->n_children && !found; i++)
+        found = has_weights(layer->children[i]);
+    return found;
+}
+
 /* The number follows on the one of the last layer of the same stem; operations are not filed. */
 static const char *numbered(struct keras_layer *layer, const struct keras_layer *parent, const char *container)
 {
@@ -45,6 +70,7 @@ static const char *numbered(struct keras_layer *layer, const struct keras_layer 
         if (other->class->operation || !str_equal(other->state->archive_stem, state->archive_stem))
             continue;
         state->archive_number = other->state->archive_number + 1;
+        state->archive_number += container == twice && has_weights(other);
         break;
     }
     if (state->archive_number == 0)
@@ -57,7 +83,7 @@ static const char *path_of(struct keras_layer *layer, const struct keras_layer *
 {
     const char *class_name = parent->class_name, *attribute = "layer";
     if (parent->state->is_model || str_equal(class_name, "Pipeline"))
-        return numbered(layer, parent, "layers");
+        return numbered(layer, parent, container_of(layer->build));
     if (str_equal(class_name, "StackedRNNCells"))
         return numbered(layer, parent, "cells");
     if (str_equal(class_name, "Bidirectional"))

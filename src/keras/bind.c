@@ -372,6 +372,25 @@ static int bind_in_order(struct keras_build *build, struct keras_layer *root, st
     return rc;
 }
 
+/* An architecture that lay beside the weights may be another model's. Keras refuses it too. */
+static int check_all_used(struct keras_build *build, const struct keras_layer *root, struct err *err)
+{
+    const struct image_content *content = build->content;
+    const struct image_layer *saved;
+    size_t at = 0;
+    while (content->kind == IMAGE_WEIGHTS && (saved = next_with_weights(content, &at))) {
+        bool known = false;
+        for (size_t i = 0; i < root->n_children && !known; i++)
+            known = strcmp(root->children[i]->name, saved->name) == 0;
+        if (!known)
+            return err_set(err, KD_EFORMAT,
+                           "the file holds weights of a layer '%.100s', which the architecture beside it "
+                           "does not have: is it another model's?",
+                           saved->name);
+    }
+    return 0;
+}
+
 int keras_bind(struct keras_build *build, struct keras_layer *root, struct err *err)
 {
     int rc = 0;
@@ -379,6 +398,8 @@ int keras_bind(struct keras_build *build, struct keras_layer *root, struct err *
         return keras_bind_archive(build, root, err);
     if (!names_agree(build, root))
         return bind_in_order(build, root, err);
+    if (build->n_obstacles == 0)
+        rc = check_all_used(build, root, err);
     for (size_t i = 0; rc == 0 && i < root->n_children; i++) {
         const struct image_layer *saved = find_saved(build->content, root->children[i]->name);
         if (saved && !is_incomplete(root->children[i]))

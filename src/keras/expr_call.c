@@ -147,7 +147,7 @@ static const struct keras_arg *constant_call(struct lowering *lowering, const ch
                                        "ops.convert_to_tensor", "K.stop_gradient", "tf.stop_gradient", "tf.identity"};
     for (size_t i = 0; i < KD_COUNT(same); i++)
         if (str_equal(name, same[i]) && args->n_args >= 1)
-            return first;
+            return expr_array_value(lowering, first);
     *ret_is = false;
     return NULL;
 }

@@ -79,6 +79,18 @@ const struct keras_arg *expr_text_value(struct lowering *lowering, const char *t
     return arg;
 }
 
+const struct keras_arg *expr_array_value(struct lowering *lowering, const struct keras_arg *from)
+{
+    if (from->kind != KERAS_ARG_LIST)
+        return from;
+    struct keras_arg *arg = expr_value(lowering, KERAS_ARG_LIST);
+    if (arg) {
+        *arg = *from;
+        arg->array = true;
+    }
+    return arg;
+}
+
 struct keras_arg *expr_list_value(struct lowering *lowering, enum keras_arg_kind kind, size_t n)
 {
     struct keras_arg *arg = expr_value(lowering, kind);
@@ -239,6 +251,17 @@ static bool has_tensor(const struct keras_arg *arg)
     return arg->kind == KERAS_ARG_TENSOR;
 }
 
+/* Arrays of numbers, or one and a number: as tensors. */
+static const struct keras_arg *array_operator(struct lowering *lowering, int op, const struct keras_arg *a,
+                                              const struct keras_arg *b)
+{
+    if (a->array)
+        a = apply_values(lowering, "convert_to_tensor", a, NULL);
+    if (a && b->array)
+        b = apply_values(lowering, "convert_to_tensor", b, NULL);
+    return a && b ? apply_values(lowering, binary_names[op], a, b) : NULL;
+}
+
 static const struct keras_arg *lower_binary(struct lowering *lowering, struct expr *expr)
 {
     const struct keras_arg *a = expr_lower_node(lowering, expr->items[0]);
@@ -247,9 +270,12 @@ static const struct keras_arg *lower_binary(struct lowering *lowering, struct ex
         return NULL;
     if (expr_is_number(a) && expr_is_number(b))
         return number_operator(lowering, expr->op, a, b);
+    bool constant = !has_tensor(a) && !has_tensor(b);
+    if (constant && (a->array || b->array))
+        return array_operator(lowering, expr->op, a, b);
     if (expr->op == EXPR_ADD && a->kind == KERAS_ARG_LIST && b->kind == KERAS_ARG_LIST)
         return join_lists(lowering, a, b);
-    if (!has_tensor(a) && !has_tensor(b))
+    if (constant)
         return expr_refuse(lowering, "it combines values that are no tensors by '%s'", binary_names[expr->op]);
     return apply_values(lowering, binary_names[expr->op], a, b);
 }

@@ -32,6 +32,8 @@ const struct keras_arg *expr_int_value(struct lowering *lowering, int64_t intege
 const struct keras_arg *expr_float_value(struct lowering *lowering, double number);
 const struct keras_arg *expr_bool_value(struct lowering *lowering, bool boolean);
 const struct keras_arg *expr_text_value(struct lowering *lowering, const char *text);
+/* The same; a list as one whose arithmetic goes by element. */
+const struct keras_arg *expr_array_value(struct lowering *lowering, const struct keras_arg *from);
 struct keras_arg *expr_list_value(struct lowering *lowering, enum keras_arg_kind kind, size_t n);
 void expr_set_item(struct keras_arg *list, size_t i, const struct keras_arg *item);
 bool expr_is_number(const struct keras_arg *arg);

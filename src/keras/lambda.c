@@ -25,6 +25,7 @@
 
 #define MAX_PARAMS 64
 #define MAX_CODE_BYTES (1u << 20)
+#define MAX_SOURCE_BYTES (64u << 10) /* a long list of defaults; messages show its beginning */
 
 struct lambda {
     struct expr_function function;
@@ -202,11 +203,11 @@ static int read_code(struct keras_layer *layer, const struct code_parts *parts, 
 static int refuse(struct keras_layer *layer, const struct lambda *lambda, const char *reason, struct err *err)
 {
     struct buf source;
-    buf_init(&source, 400);
+    buf_init(&source, MAX_SOURCE_BYTES);
     if (lambda->function.params)
         expr_print(&lambda->function, &source);
     err_set(err, KD_EUNSUPPORTED,
-            "%s%s%s can't be served: %.300s. Give the expression in the sidecar file: "
+            "%s%s%.300s can't be served: %.300s. Give the expression in the sidecar file: "
             "{\"layers\": {\"%.80s\": \"lambda x: ...\"}}",
             "its function", source.length ? " " : "", source.length ? source.data : "", reason, layer->name);
     buf_done(&source);
@@ -407,7 +408,7 @@ static int lower(const struct keras_layer *layer, struct keras_call *call, struc
         return rc;
     if (expr_lower(layer, call, &lambda->function, values, &result, &inner)) {
         struct buf source;
-        buf_init(&source, 400);
+        buf_init(&source, MAX_SOURCE_BYTES);
         expr_print(&lambda->function, &source);
         err_set(err, inner.code,
                 "its function %.200s can't be served: %.300s. Give an expression in the sidecar file: "

@@ -78,6 +78,7 @@ struct keras_arg {
     const char *text;          /* STRING */
     struct keras_tensor tensor; /* TENSOR */
     size_t n_items;            /* LIST, DICT, SLICE (3) */
+    bool array;                /* LIST in a Lambda: from np.array, tf.constant: arithmetic goes by element */
     const struct keras_arg *items;
     const char *const *keys;   /* DICT: n_items names */
     const cJSON *json;         /* the source, where there is one */

@@ -251,7 +251,7 @@ static const struct ops_row rows[] = {
     {"random.normal random.uniform random.truncated_normal random_normal random_uniform K.random_normal "
      "K.random_uniform K.truncated_normal K.random_binomial random.categorical random.gumbel random.shuffle "
      "np.random.normal np.random.uniform np.random.randn np.random.rand",
-     "shape a b c d e f", ops_random, 0},
+     "shape mean stddev minval maxval dtype seed loc scale low high size", ops_random, 0},
 
     /* pictures */
     {"image.resize image.resize_v2", "images size method preserve_aspect_ratio antialias", ops_resize, 0},

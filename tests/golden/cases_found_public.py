@@ -1,7 +1,12 @@
 """What files of public repositories found: companions of Keras, and what Keras itself writes damaged."""
+import io
 import os
 
-ENVIRONMENTS = ["tf215", "tf115"]
+import tensorflow as tf
+
+from make import architecture_of
+
+ENVIRONMENTS = ["tf215", "tf115", "tf212"]
 
 K = None  # a global, as scripts have it: a closure over a module can't be saved
 
@@ -9,8 +14,49 @@ K = None  # a global, as scripts have it: a closure over a module can't be saved
 def define(k, case):
     global K
     K = k.keras.backend
+    if k.tf_version[:2] == (2, 12):
+        archives(k, case)
+        return
     windows(k, case)
     instances(k, case)
+    case("array_defaults", lambda: k.one([3], k.layers.Lambda(
+        lambda x, mean=[1.5, -2.0, 0.25], scale=[2.0, 0.5, 4.0]: (x - tf.constant(mean)) / (tf.constant(scale) + 1e-2))))
+    case("weights_of_another", lambda: k.seq([4], k.layers.Dense(3, name="one"), k.layers.BatchNormalization(name="two"))
+         if k.tf_version >= (2, 2) else k.one([4], k.layers.Dense(3, name="one")),
+         save=lambda model, path: save_with_another(k, model, path), refused=["'two'", "another model's"]
+         if k.tf_version >= (2, 2) else ["layers with weights"])
+
+
+def save_with_another(k, model, path):
+    """Weights beside the architecture of a model with a layer less, or more."""
+    model.save_weights(path)
+    layers = [k.layers.Dense(3, name="one")] + ([] if k.tf_version >= (2, 2) else [k.layers.Dense(3, name="more")])
+    other = k.net([4], lambda x: layers[-1](layers[0](x)) if len(layers) > 1 else layers[0](x))
+    with io.open(architecture_of(path), "w", encoding="utf-8") as f:
+        f.write(u"" + other.to_json())
+
+
+def archives(k, case):
+    """Keras 2.12 and 2.13 file the layers of .keras archives under names that skip one behind each layer with weights."""
+    L = k.layers
+
+    def save(model, path):
+        model.save(path + ".keras", save_format="keras_v3")
+        os.rename(path + ".keras", path)
+
+    def layers(x):
+        x = L.ReLU()(L.Dense(5)(L.TimeDistributed(L.Dense(4))(x)))
+        x = L.Dropout(0.5)(L.Bidirectional(L.LSTM(3, return_sequences=True))(x))
+        x = L.ReLU()(L.Dense(3)(L.ReLU()(L.Dense(4)(x))))
+        return L.BatchNormalization()(L.GRU(3)(x))
+
+    def nested(x):
+        inner = k.seq([3], L.Dense(2), L.Dense(3), L.LayerNormalization())
+        return L.Dense(2)(inner(L.Dense(3)(k.net([5, 2], layers)(x))))
+    case("archive_layers", lambda: k.net([5, 2], layers), save=save, extension=".keras")
+    case("archive_nested", lambda: k.net([5, 2], nested), save=save, extension=".keras")
+    case("archive_sequential", lambda: k.seq([4], L.Dense(3), L.Dense(3), L.Activation("tanh"), L.Dense(2)), save=save,
+         extension=".keras")
 
 
 def windows(k, case):
