@@ -259,20 +259,20 @@ struct hashing {
     const cJSON *mask_value;
 };
 
-static void read_salt(struct keras_layer *layer, struct hashing *params)
+bool categorical_read_salt(struct keras_layer *layer, uint64_t ret[2])
 {
     const cJSON *salt = keras_json_unwrap(keras_config_json(layer, "salt"));
     const cJSON *first = cJSON_IsArray(salt) ? salt->child : salt;
     const cJSON *second = cJSON_IsArray(salt) && first ? first->next : salt;
     int64_t number[2];
     if (!salt)
-        return;
-    params->has_salt = true;
+        return false;
     if (!keras_json_int(first, &number[0]) || !keras_json_int(second, &number[1]))
         keras_config_fail(layer, "config key 'salt': expected an integer or a list of two");
     else
         for (int i = 0; i < 2; i++)
-            params->salt[i] = (uint64_t)number[i];
+            ret[i] = (uint64_t)number[i];
+    return true;
 }
 
 static int hashing_parse(struct keras_layer *layer, struct err *err)
@@ -283,7 +283,7 @@ static int hashing_parse(struct keras_layer *layer, struct err *err)
     params->mode = categorical_read_mode(layer, CATEGORICAL_INT);
     params->num_bins = keras_config_int(layer, "num_bins", 0, 1);
     params->mask_value = keras_config_json(layer, "mask_value");
-    read_salt(layer, params);
+    params->has_salt = categorical_read_salt(layer, params->salt);
     return params->num_bins < 1 ? keras_config_fail(layer, "config key 'num_bins' is missing") : 0;
 }
 

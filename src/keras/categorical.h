@@ -13,6 +13,8 @@ enum categorical_mode {
     CATEGORICAL_TF_IDF
 };
 
+/* `salt` of the config, an integer or two; false if there is none. */
+bool categorical_read_salt(struct keras_layer *layer, uint64_t ret[2]);
 /* config.output_mode, old names included; warns about sparse outputs, which are served dense. */
 enum categorical_mode categorical_read_mode(struct keras_layer *layer, enum categorical_mode absent);
 /* The type of the result by the layer's dtype: for INT int64 unless the config names another integer type. */

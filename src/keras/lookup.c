@@ -253,6 +253,8 @@ struct lookup {
     struct categorical_vocabulary vocabulary;
     enum categorical_mode mode;
     bool invert;
+    bool hashes, has_salt; /* unknown tokens by the hash of their text, not by an integer's remainder */
+    uint64_t salt[2];
     int64_t depth; /* columns of the modes other than ids */
     const cJSON *idf_weights;
 };
@@ -272,11 +274,10 @@ static int parse(struct keras_layer *layer, bool is_string)
     int64_t max_tokens = keras_config_int(layer, "max_tokens", 0, 1);
     if (keras_config_bool(layer, "pad_to_max_tokens", false) && max_tokens > params->depth)
         params->depth = max_tokens;
-    const char *method = keras_config_string(layer, "oov_method", "floormod");
-    if (params->vocabulary.n_oov > 1 &&
-        ((!is_string && strcmp(method, "floormod") != 0) || keras_config_has(layer, "salt")))
-        return keras_config_fail(
-            layer, "unknown tokens hashed with oov_method \"%.40s\" or a salt are not served", method);
+    static const char *const methods[] = {"floormod", "farmhash", NULL};
+    bool farmhash = keras_config_choice(layer, "oov_method", methods, 0) == 1;
+    params->has_salt = categorical_read_salt(layer, params->salt);
+    params->hashes = params->vocabulary.n_oov > 1 && (params->has_salt || (farmhash && !is_string));
     return 0;
 }
 
@@ -324,6 +325,23 @@ static bool is_early(const struct keras_layer *layer)
     return layer->writer->family == KERAS_TF && !keras_json_get(layer->config, "vocabulary_dtype");
 }
 
+/* Ids of the tokens; what is unknown is spread over the buckets that begin at `start`. */
+static engine_value look_up(const struct lookup *params, struct keras_call *call, engine_value x,
+                            engine_value keys, engine_value values, int64_t start)
+{
+    enum { UNKNOWN = -2 };
+    struct engine_graph *graph = call->graph;
+    int64_t n_oov = params->vocabulary.n_oov;
+    if (!params->hashes)
+        return engine_lookup(graph, x, keys, values, start, n_oov);
+    engine_value ids = engine_lookup(graph, x, keys, values, UNKNOWN, 1);
+    engine_value bucket = engine_hash(graph, x, n_oov, params->has_salt ? params->salt : NULL, ENGINE_NONE);
+    bucket = engine_cast(graph, bucket, DTYPE_INT64);
+    bucket = engine_binary(graph, BINARY_ADD, bucket, keras_scalar(call, bucket, (double)start));
+    engine_value unknown = engine_binary(graph, BINARY_EQUAL, ids, keras_scalar(call, ids, UNKNOWN));
+    return engine_select(graph, unknown, bucket, ids);
+}
+
 static int lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
 {
     const struct lookup *params = layer->params;
@@ -338,7 +356,7 @@ static int lower(const struct keras_layer *layer, struct keras_call *call, struc
     bool ids_wanted = params->mode == CATEGORICAL_INT;
     int64_t oov_start = vocabulary->has_mask && ids_wanted;
     categorical_table(vocabulary, layer, call, oov_start + vocabulary->n_oov, ids_wanted, &keys, &values);
-    engine_value ids = engine_lookup(call->graph, x, keys, values, oov_start, vocabulary->n_oov);
+    engine_value ids = look_up(params, call, x, keys, values, oov_start);
     bool counts_ints = layer->writer->family == KERAS_3 && params->mode != CATEGORICAL_TF_IDF;
     enum dtype dtype = counts_ints ? DTYPE_INT64 : categorical_dtype(layer, params->mode);
     if (!counts_ints && !ids_wanted && dtype_is_int(dtype) && is_early(layer))

@@ -57,6 +57,15 @@ def layer_options(k, case):
         L.Conv2D(4, 2, padding="same", groups=2, data_format="channels_first", activation="tanh")(x),
         L.Conv2D(2, 2, padding="same", groups=2, data_format="channels_first", activation="softmax")(x),
         L.SeparableConv2D(4, 2, padding="same", dilation_rate=2, data_format="channels_first")(x)]))
+    words, numbers = ["a", "b", "cat"], [3, 5, 11]
+    if k.version >= (3, 15):
+        case("lookup_hashes", lambda: k.net([([4], "string"), ([4], "int64")], lambda s, n: [
+            L.StringLookup(vocabulary=words, num_oov_indices=3, salt=7)(s),
+            L.StringLookup(vocabulary=words, num_oov_indices=3, salt=[7, 8], mask_token="", output_mode="count")(s),
+            L.IntegerLookup(vocabulary=numbers, num_oov_indices=4, oov_method="farmhash")(n),
+            L.IntegerLookup(vocabulary=numbers, num_oov_indices=4, oov_method="farmhash", salt=9, mask_token=0)(n)]), fixed=[
+                [np.array([["a", "x", "", "yy"]], dtype=object), np.array([[3, 0, 7, -12]])],
+                [np.array([["b", "zebra", "q", "cat"], ["1", "2", "3", "4"]], dtype=object), np.array([[5, 8, 9, 10], [11, 99, 100, 101]])]])
     case("sequential_gives_states", lambda: k.seq([5, 3], L.LSTM(2, return_state=True)))
 
 
