@@ -19,6 +19,7 @@ struct norm {
     float epsilon;
     int64_t groups;
     bool rms_scaling;
+    enum { BATCH_MOVING, BATCH_SAMPLE, BATCH_BATCH } mode; /* Keras 1's key of BatchNormalization */
 };
 
 static struct norm *parse_common(struct keras_layer *layer, double epsilon)
@@ -67,10 +68,13 @@ static int batch_parse(struct keras_layer *layer, struct err *err)
 {
     static const char *const ignored[] = {"momentum", "fused", "renorm_clipping", "renorm_momentum",
                                           "virtual_batch_size", "adjustment", NULL};
-    if (!parse_common(layer, 1e-3))
+    struct norm *norm = parse_common(layer, 1e-3);
+    if (!norm)
         return 0;
-    if (keras_config_int(layer, "mode", 0, 0) != 0)
-        return keras_config_fail(layer, "config key 'mode': only mode 0 of Keras 1 is served");
+    int64_t mode = keras_config_int(layer, "mode", 0, 0);
+    if (mode > BATCH_BATCH)
+        return keras_config_fail(layer, "config key 'mode': Keras 1 had 0, 1 and 2, found %lld", (long long)mode);
+    norm->mode = (int)mode;
     keras_config_ignore(layer, ignored);
     declare_affine(layer);
     keras_declare_weight(layer, "moving_mean", false);
@@ -146,12 +150,46 @@ static bool batch_constants(const struct keras_layer *layer, struct keras_call *
     return good;
 }
 
+/* Keras 1's other modes, by the input's own statistics: those of each vector along the last axis (mode 1, where
+ * epsilon counts twice) or those of the batch (mode 2, so that a row's result depends on its batch). */
+static engine_value own_statistics(const struct keras_layer *layer, struct keras_call *call, engine_value x, int axis)
+{
+    const struct norm *norm = layer->params;
+    struct engine_graph *graph = call->graph;
+    int axes[SHAPE_MAX_RANK], n = 0, rank = engine_rank(graph, x);
+    int64_t spec[SHAPE_MAX_RANK];
+    bool sample = norm->mode == BATCH_SAMPLE;
+    for (int i = 0; i < rank; i++) {
+        bool kept = i == (sample ? rank - 1 : axis);
+        spec[i] = kept ? ENGINE_INFER : 1;
+        if (kept == sample)
+            axes[n++] = i;
+    }
+    engine_value epsilon = keras_scalar(call, x, norm->epsilon);
+    engine_value d = engine_binary(graph, BINARY_SUBTRACT, x, engine_reduce(graph, REDUCE_MEAN, x, axes, n, true));
+    engine_value std = engine_reduce(graph, REDUCE_MEAN, engine_binary(graph, BINARY_MULTIPLY, d, d), axes, n, true);
+    std = engine_unary(graph, (struct unary){.kind = UNARY_SQRT}, engine_binary(graph, BINARY_ADD, std, epsilon));
+    std = sample ? engine_binary(graph, BINARY_ADD, std, epsilon) : std;
+    engine_value gamma = keras_weight(layer, call, "gamma", 1, (int64_t)SHAPE_UNKNOWN);
+    engine_value beta = keras_weight(layer, call, "beta", 1, (int64_t)SHAPE_UNKNOWN);
+    gamma = engine_reshape(graph, gamma, spec, rank);
+    beta = engine_reshape(graph, beta, spec, rank);
+    engine_value y = engine_binary(graph, BINARY_MULTIPLY, engine_binary(graph, BINARY_DIVIDE, d, std), gamma);
+    return engine_binary(graph, BINARY_ADD, y, beta);
+}
+
 static int batch_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
 {
     const struct norm *norm = layer->params;
     engine_value x = call->inputs[0].value, constants[2];
     int axes[SHAPE_MAX_RANK];
-    if (!axes_of(norm, call, x, axes) || !batch_constants(layer, call, constants))
+    if (!axes_of(norm, call, x, axes))
+        return 0;
+    if (norm->mode != BATCH_MOVING) {
+        keras_call_return(call, 0, own_statistics(layer, call, x, axes[0]));
+        return 0;
+    }
+    if (!batch_constants(layer, call, constants))
         return 0;
     if (norm->n_axes > 1) {
         /* Parameters of several axes have the input's rank, 1 where the axis is not theirs. */
@@ -173,7 +211,7 @@ const struct keras_class keras_class_batch_normalization = {
     .names = (const char *const[]){"BatchNormalization", "BatchNormalizationV1", "BatchNormalizationV2",
                                    "SyncBatchNormalization", NULL},
     .family = "Normalisation",
-    .doc = "one axis or several; renorm; folded into the layer before it where possible",
+    .doc = "one axis or several; renorm; modes 1 and 2 of Keras 1; folded into the layer before it where possible",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_PASS,
     .needs_floats = true,

@@ -24,6 +24,7 @@ def define(k, case):
         graphs(k, case)
     elif k.family == "K1":
         heads(k, case)
+        batch_modes(k, case)
     else:
         keras_2(k, case)
 
@@ -73,6 +74,15 @@ def graphs(k, case):
     for name, inputs, add in (("chain", "a", chain), ("merged", "ab", merged), ("shared", "ab", shared),
                               ("separate", "ab", separate)):
         case("graph_" + name, lambda i=inputs, a=add: graph(i, a), batches=(1, 3))
+
+
+def batch_modes(k, case):
+    """BatchNormalization by each sample's own statistics (1) and by those of the batch (2)."""
+    L = k.layers
+    for mode in (1, 2):
+        for name, shape, axis in (("", [4], -1), ("_pixels", [3, 2, 4], -1), ("_first", [4, 3, 4], 1)):
+            case("batch_norm_mode%d%s" % (mode, name), lambda m=mode, s=shape, a=axis: k.one(
+                s, L.BatchNormalization(mode=m, axis=a, epsilon=1e-2)), batches=(1, 3), mixes_rows=mode == 2)
 
 
 def heads(k, case):

@@ -134,7 +134,7 @@ static void test_getter_errors(void)
         {SEQUENTIAL(INPUT LAYER("Reshape", "\"target_shape\": \"flat\"")), {"'target_shape'"}},
         {SEQUENTIAL(INPUT LAYER("ZeroPadding2D", "\"padding\": [[1, 2], [3]]")), {"'padding'", "pair"}},
         {SEQUENTIAL(INPUT LAYER("ReLU", "\"max_value\": \"six\"")), {"'max_value'", "a number", "six"}},
-        {SEQUENTIAL(INPUT LAYER("BatchNormalization", "\"mode\": 2")), {"'mode'"}},
+        {SEQUENTIAL(INPUT LAYER("BatchNormalization", "\"mode\": 3")), {"'mode'"}},
         {SEQUENTIAL(INPUT LAYER("Dense", "\"units\": 2, \"dtype\": \"int4_from_float32\"")),
          {"int4_from_float32"}},
         {SEQUENTIAL(
