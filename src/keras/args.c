@@ -189,8 +189,11 @@ static int read_object(struct keras_reader *reader, const cJSON *object, struct 
         ret->kind = KERAS_ARG_ELLIPSIS;
         return 0;
     }
-    if (inside != object)
-        return inside ? keras_read_arg(reader, inside, ret, err) : 0;
+    if (inside != object) {
+        int rc = inside ? keras_read_arg(reader, inside, ret, err) : 0;
+        ret->json = object; /* an array's dtype stands there */
+        return rc;
+    }
     if (keras_json_string(object, "class_name")) {
         ret->kind = KERAS_ARG_OBJECT;
         return 0;

@@ -63,6 +63,9 @@ engine_value categorical_encode(const struct keras_layer *layer, struct keras_ca
         return ENGINE_NONE;
     if (mode == CATEGORICAL_INT)
         return engine_cast(graph, ids, dtype);
+    if (mode == CATEGORICAL_ONE_HOT && engine_rank(graph, ids) == 1 && layer->writer->family == KERAS_TF)
+        keras_warn(layer->build, layer, "one_hot of inputs without axes: of a batch of one row tf.keras drops the "
+                                        "batch axis; it is kept here");
     if (mode == CATEGORICAL_ONE_HOT)
         ids = one_hot_rows(call, ids);
     else if (engine_rank(graph, ids) == 0)

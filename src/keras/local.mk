@@ -87,11 +87,13 @@ libkerasd_a_SOURCES += \
 	src/keras/ops_index.c \
 	src/keras/ops_json.c \
 	src/keras/ops_keras3.c src/keras/ops_numpy.c src/keras/ops_order.c \
-	src/keras/ops_math.c src/keras/ops_math.h \
+	src/keras/ops_math.c src/keras/ops_math.h src/keras/ops_places.h \
 	src/keras/ops_nn.c \
 	src/keras/ops_nodedef.c \
 	src/keras/ops_product.c \
 	src/keras/ops_rare.c \
+	src/keras/ops_color.c \
+	src/keras/ops_matrix.c \
 	src/keras/ops_reduce.c \
 	src/keras/ops_shape.c \
 	src/keras/ops_table_keras3.c \

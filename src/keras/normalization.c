@@ -274,6 +274,29 @@ static engine_value affine(const struct keras_layer *layer, struct keras_call *c
     return y;
 }
 
+/* ---- integers ---- */
+
+/* Integers are computed upon in floats; *ret is their type, DTYPE_INVALID for floats. */
+static engine_value as_floats(const struct keras_layer *layer, struct keras_call *call, engine_value x,
+                              enum dtype *ret)
+{
+    *ret = DTYPE_INVALID;
+    if (x == ENGINE_NONE || dtype_is_float(engine_dtype(call->graph, x)))
+        return x;
+    *ret = engine_dtype(call->graph, x);
+    return engine_cast(call->graph, x, layer->compute_dtype);
+}
+
+/* Where Keras brings a result back to the type of the input, integers lose what is behind the point. */
+static engine_value truncate(const struct keras_layer *layer, struct keras_call *call, engine_value y,
+                             enum dtype integers)
+{
+    if (integers == DTYPE_INVALID)
+        return y;
+    keras_rule(call->build, "normalised integers are cut to integers, as the newer Keras 3 does");
+    return engine_cast(call->graph, engine_cast(call->graph, y, integers), layer->compute_dtype);
+}
+
 /* ---- LayerNormalization, RMSNormalization ---- */
 
 static int layer_parse(struct keras_layer *layer, struct err *err)
@@ -295,13 +318,15 @@ static int layer_parse(struct keras_layer *layer, struct err *err)
 static int layer_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
 {
     const struct norm *norm = layer->params;
-    engine_value x = call->inputs[0].value;
+    enum dtype integers;
+    engine_value x = as_floats(layer, call, call->inputs[0].value, &integers);
     int axes[SHAPE_MAX_RANK];
     if (!axes_of(norm, call, x, axes))
         return 0;
     enum engine_norm_kind kind = norm->rms_scaling ? ENGINE_NORM_RMS_SCALED : ENGINE_NORM_LAYER;
     engine_value y = engine_normalize(call->graph, kind, x, axes, norm->n_axes, norm->epsilon);
-    keras_call_return(call, 0, affine(layer, call, y, axes, norm->n_axes));
+    y = affine(layer, call, y, axes, norm->n_axes);
+    keras_call_return(call, 0, keras_since(layer->writer, KERAS_3, 3, 11) ? truncate(layer, call, y, integers) : y);
     return 0;
 }
 
@@ -311,7 +336,6 @@ const struct keras_class keras_class_layer_normalization = {
     .doc = "one axis or several, rms_scaling",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_PASS,
-    .needs_floats = true,
     .parse = layer_parse,
     .lower = layer_lower,
 };
@@ -326,13 +350,17 @@ static int rms_parse(struct keras_layer *layer, struct err *err)
 static int rms_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
 {
     const struct norm *norm = layer->params;
+    enum dtype integers = DTYPE_INVALID;
     engine_value x = call->inputs[0].value;
     int axes[SHAPE_MAX_RANK];
+    if (keras_since(layer->writer, KERAS_3, 3, 11))
+        x = as_floats(layer, call, x, &integers);
     if (!axes_of(norm, call, x, axes))
         return 0;
     engine_value y = engine_normalize(call->graph, ENGINE_NORM_RMS, x, axes, norm->n_axes, norm->epsilon);
     engine_value scale = along_axes(layer, call, "scale", x, axes, norm->n_axes);
-    keras_call_return(call, 0, engine_binary(call->graph, BINARY_MULTIPLY, y, scale));
+    y = engine_binary(call->graph, BINARY_MULTIPLY, y, scale);
+    keras_call_return(call, 0, integers == DTYPE_INVALID ? y : engine_cast(call->graph, y, integers));
     return 0;
 }
 
@@ -395,8 +423,12 @@ static bool masks_moments(const struct keras_layer *layer)
 static int group_lower(const struct keras_layer *layer, struct keras_call *call, struct err *err)
 {
     const struct norm *norm = layer->params;
-    engine_value x = call->inputs[0].value;
+    enum dtype integers;
+    engine_value x = as_floats(layer, call, call->inputs[0].value, &integers);
     int axes[SHAPE_MAX_RANK];
+    bool keras_3 = layer->writer->family == KERAS_3;
+    if (integers != DTYPE_INVALID && keras_3 && !keras_since(layer->writer, KERAS_3, 3, 9))
+        return err_set(err, KD_EUNSUPPORTED, "of integers, in a file of Keras before 3.9");
     if (call->inputs[0].mask != ENGINE_NONE && masks_moments(layer))
         return err_set(err, KD_EUNSUPPORTED, "with a mask, which tf.keras broadcasts to the whole input");
     if (!axes_of(norm, call, x, axes))
@@ -404,6 +436,8 @@ static int group_lower(const struct keras_layer *layer, struct keras_call *call,
     int last = engine_rank(call->graph, x) - 1;
     engine_value y = normalize_groups(norm, call, keras_move_axis(call, x, axes[0], last));
     y = affine(layer, call, y, &last, 1);
+    if (keras_3)
+        y = truncate(layer, call, y, integers);
     keras_call_return(call, 0, keras_move_axis(call, y, last, axes[0]));
     return 0;
 }
@@ -414,7 +448,6 @@ const struct keras_class keras_class_group_normalization = {
     .doc = "any axis; Keras's own and that of tensorflow_addons",
     .support = KERAS_SERVED,
     .mask = KERAS_MASK_PASS,
-    .needs_floats = true,
     .parse = group_parse,
     .lower = group_lower,
 };

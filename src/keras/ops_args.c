@@ -59,6 +59,8 @@ bool ops_absent(struct ops_call *op, int i)
  * inside. */
 enum dtype ops_wrapped_dtype(const struct keras_arg *arg)
 {
+    if (!keras_json_is_class(arg->json, "__numpy__") && !keras_json_is_class(arg->json, "__tensor__"))
+        return DTYPE_INVALID;
     const char *name = keras_json_string(keras_json_get(arg->json, "config"), "dtype");
     return name ? dtype_from_name(name) : DTYPE_INVALID;
 }
@@ -206,6 +208,8 @@ engine_value ops_constant(const struct keras_layer *layer, struct keras_call *ca
                                      "an argument is an object that is no constant");
         arg = &plain;
     }
+    if (dtype == DTYPE_INVALID)
+        dtype = ops_wrapped_dtype(arg);
     return list_constant(layer, call, arg, dtype == DTYPE_INVALID ? ops_natural_dtype(arg) : dtype);
 }
 

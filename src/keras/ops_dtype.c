@@ -66,15 +66,19 @@ static bool is_tensor(const struct keras_arg *arg)
     return arg->kind == KERAS_ARG_TENSOR;
 }
 
+/* Python's own: such a number takes the type of the other operand. */
 static bool is_number(const struct keras_arg *arg)
 {
+    if (ops_wrapped_dtype(arg) != DTYPE_INVALID)
+        return false;
     return arg->kind == KERAS_ARG_INT || arg->kind == KERAS_ARG_FLOAT || arg->kind == KERAS_ARG_BOOL;
 }
 
 static enum dtype dtype_of(struct ops_call *op, const struct keras_arg *arg)
 {
-    if (arg->kind == KERAS_ARG_OBJECT)
-        return ops_wrapped_dtype(arg);
+    enum dtype wrapped = ops_wrapped_dtype(arg);
+    if (arg->kind == KERAS_ARG_OBJECT || wrapped != DTYPE_INVALID)
+        return wrapped;
     return is_tensor(arg) ? engine_dtype(op->graph, arg->tensor.value) : ops_natural_dtype(arg);
 }
 

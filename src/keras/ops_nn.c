@@ -63,6 +63,8 @@ engine_value ops_pool(struct ops_call *op)
         kind = POOL_AVERAGE;
     x = first ? keras_to_channels_last(op->call, x) : x;
     x = engine_pool(op->graph, kind, x, &window);
+    if (kind == POOL_MAX && x != ENGINE_NONE) /* of integers it is an integer */
+        x = engine_cast(op->graph, x, engine_dtype(op->graph, ops_tensor(op, 0, DTYPE_INVALID)));
     return first ? keras_to_channels_first(op->call, x) : x;
 }
 

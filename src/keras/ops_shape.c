@@ -89,6 +89,9 @@ engine_value ops_squeeze(struct ops_call *op)
     if (!operand(op, &x, &rank))
         return ENGINE_NONE;
     int n = ops_axes(op, 1, rank, axes);
+    if (n == 0 && rank > 0 && engine_dim(op->graph, x, 0) == SHAPE_UNKNOWN)
+        keras_warn(op->call->build, op->layer, "squeeze without an axis: of a batch of one row Keras drops the "
+                                               "batch axis too; it is kept here");
     return engine_squeeze(op->graph, x, axes, n);
 }
 

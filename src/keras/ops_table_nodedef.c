@@ -1,7 +1,7 @@
 /* TensorFlow's graph ops, as the NodeDef of a TensorFlowOpLayer names them: inputs in order, then attributes.
  * A "*" before the first parameter means that the attribute N says how many inputs it takes as a list. */
 #include "base/size.h"
-#include "keras/ops_math.h"
+#include "keras/ops_places.h"
 
 static const struct ops_row rows[] = {
     {"Add AddV2", "x y", ops_binary, BINARY_ADD},
@@ -132,6 +132,14 @@ static const struct ops_row rows[] = {
     {"ResizeNearestNeighbor", "images size align_corners half_pixel_centers", ops_resize_by, RESIZE_NEAREST},
     {"ResizeBicubic", "images size align_corners half_pixel_centers", ops_resize_by, RESIZE_BICUBIC},
     {"ResizeArea", "images size align_corners", ops_resize_by, RESIZE_AREA},
+    {"RGBToHSV", "images", ops_hsv, 0},
+    {"HSVToRGB", "images", ops_hsv, 1},
+    {"AdjustHue", "images delta", ops_adjust_hue, 0},
+    {"AdjustSaturation", "images scale", ops_adjust_saturation, 0},
+    {"AdjustContrastv2", "images contrast_factor", ops_adjust, 1},
+    {"ReverseSequence", "input seq_lengths seq_dim batch_dim", ops_reverse_sequence, 0},
+    {"UnsortedSegmentSum", "data segment_ids num_segments", ops_segments, REDUCE_SUM},
+    {"UnsortedSegmentMax", "data segment_ids num_segments", ops_segments, REDUCE_MAX},
     {"ExtractImagePatches", "images ksizes strides rates padding", ops_extract_patches, 0},
     {"RandomStandardNormal RandomUniform TruncatedNormal", "shape seed seed2 dtype", ops_random, 0},
 };

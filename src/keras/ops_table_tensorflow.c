@@ -5,7 +5,7 @@
  * the old function differs. Parameters are listed in the function's own order; "a|b" are two names of one
  * parameter, "-" stands for one that the function does not have but its lowering does. */
 #include "base/size.h"
-#include "keras/ops_math.h"
+#include "keras/ops_places.h"
 
 #define REDUCE_PARAMS "input_tensor|x|a|input axis|reduction_indices|dim keepdims|keep_dims"
 
@@ -279,6 +279,30 @@ static const struct ops_row rows[] = {
     {"image.adjust_contrast", "images contrast_factor", ops_adjust, 1},
     {"image.extract_patches", "images sizes strides rates padding", ops_extract_patches, 0},
     {"image.convert_image_dtype", "image dtype saturate", ops_convert_image, 0},
+    {"image.rgb_to_hsv", "images|input", ops_hsv, 0},
+    {"image.hsv_to_rgb", "images|input", ops_hsv, 1},
+    {"image.adjust_hue", "image delta", ops_adjust_hue, 0},
+    {"image.adjust_saturation", "image saturation_factor", ops_adjust_saturation, 0},
+    {"image.adjust_gamma", "image gamma gain", ops_adjust_gamma, 0},
+    {"image.rgb_to_yuv", "images", ops_color_matrix, 0},
+    {"image.yuv_to_rgb", "images", ops_color_matrix, 1},
+    {"image.rgb_to_yiq", "images", ops_color_matrix, 2},
+    {"image.yiq_to_rgb", "images", ops_color_matrix, 3},
+    {"image.rot90", "image k", ops_turn_image, 0},
+    {"image.transpose image.transpose_image", "image", ops_turn_image, 1},
+    {"image.image_gradients", "image", ops_image_gradients, 0},
+    {"image.total_variation", "images", ops_total_variation, 0},
+    {"image.sobel_edges", "image", ops_sobel, 0},
+
+    {"linalg.diag", "diagonal k", ops_diag, 0},
+    {"linalg.set_diag", "input diagonal k", ops_set_diag, 0},
+    {"reverse_sequence", "input seq_lengths seq_axis|seq_dim batch_axis|batch_dim", ops_reverse_sequence, 0},
+    {"math.unsorted_segment_sum", "data segment_ids num_segments", ops_segments, REDUCE_SUM},
+    {"math.unsorted_segment_mean", "data segment_ids num_segments", ops_segments, REDUCE_MEAN},
+    {"math.unsorted_segment_max", "data segment_ids num_segments", ops_segments, REDUCE_MAX},
+    {"math.unsorted_segment_min", "data segment_ids num_segments", ops_segments, REDUCE_MIN},
+    {"math.unsorted_segment_prod", "data segment_ids num_segments", ops_segments, REDUCE_PROD},
+    {"nn.softmax_cross_entropy_with_logits nn.softmax_cross_entropy_with_logits_v2", "labels logits axis", ops_softmax_crossentropy, 0},
 };
 
 const struct ops_table ops_tensorflow_table = {rows, KD_COUNT(rows)};

@@ -67,9 +67,8 @@ static int64_t width_of(const struct resize_axis *axis)
     return width < (float)axis->in ? (int64_t)width : axis->in;
 }
 
-static float cubic(float u)
+static float cubic(float a, float u)
 {
-    const float a = -0.5f;
     if (u <= 1)
         return ((a + 2) * u - (a + 3)) * u * u + 1;
     return u < 2 ? a * (((u - 5) * u + 8) * u - 4) : 0;
@@ -100,7 +99,7 @@ static float kernel_at(enum resize_method method, float u)
     case RESIZE_MITCHELLCUBIC: return mitchell(u);
     case RESIZE_LANCZOS3:
     case RESIZE_LANCZOS5: return lanczos(u, radius_of(method));
-    default: return cubic(u);
+    default: return cubic(-0.5f, u);
     }
 }
 
@@ -148,23 +147,28 @@ static void area_taps(const struct resize_axis *axis, int64_t i, struct tap_row 
 {
     float scale = scale_of(axis), begin = (float)i * scale, end = (float)(i + 1) * scale;
     row_start(row, (int64_t)floorf(begin));
-    for (int64_t at = row->start; at < row->start + row->width; at++) {
+    for (int64_t at = (int64_t)floorf(begin); (float)at < end; at++) {
         float low = fmaxf(begin, (float)at), high = fminf(end, (float)(at + 1));
-        if (high > low)
-            row_add(row, at, (high - low) / scale);
+        if (high > low) /* the last pixel goes on beyond the edge, where align_corners reaches */
+            row_add(row, at < row->in - 1 ? at : row->in - 1, (high - low) / scale);
     }
 }
 
+/* TensorFlow 1's grids come with another cubic, and repeat the border instead of leaving it out. */
 static void cubic_taps(const struct resize_axis *axis, int64_t i, struct tap_row *row)
 {
-    float source = ((float)i + 0.5f) * scale_of(axis) - 0.5f, whole = floorf(source);
-    float part = rintf((source - whole) * 1024) / 1024;
+    bool half_pixel = axis->grid == RESIZE_HALF_PIXEL;
+    float source = half_pixel ? ((float)i + 0.5f) * scale_of(axis) - 0.5f : (float)i * scale_of(axis);
+    float whole = floorf(source), part = rintf((source - whole) * 1024) / 1024, a = half_pixel ? -0.5f : -0.75f;
     int64_t first = (int64_t)whole - 1;
     row_start(row, first);
-    for (int64_t tap = 0; tap < 4; tap++)
-        if (first + tap >= 0 && first + tap < row->in)
-            row_add(row, first + tap, cubic(fabsf((float)(tap - 1) - part)));
-    row_normalise(row);
+    for (int64_t tap = 0; tap < 4; tap++) {
+        int64_t at = first + tap, inside = at < 0 ? 0 : at > row->in - 1 ? row->in - 1 : at;
+        if (!half_pixel || at == inside)
+            row_add(row, inside, cubic(a, fabsf((float)(tap - 1) - part)));
+    }
+    if (half_pixel)
+        row_normalise(row);
 }
 
 static void linear_taps(const struct resize_axis *axis, int64_t i, struct tap_row *row)

@@ -13,7 +13,7 @@
 
 struct resize_axis {
     enum resize_method method;
-    enum resize_grid grid; /* NEAREST and BILINEAR only; the others: HALF_PIXEL */
+    enum resize_grid grid; /* not of the kernel sums (Lanczos and the like): HALF_PIXEL there */
     bool antialias;
     int64_t in, out; /* >= 1 */
 };
