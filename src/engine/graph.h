@@ -252,6 +252,7 @@ struct engine_rnn {
     enum engine_rnn_kind kind;
     int64_t units;
     struct unary activation, recurrent_activation;
+    bool softmax, recurrent_softmax; /* over the units, in place of them */
     engine_value x;                /* [N, T, F] */
     engine_value kernel;           /* constant [F, G*U] */
     engine_value recurrent_kernel; /* constant [U, G*U] */

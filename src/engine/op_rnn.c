@@ -15,7 +15,7 @@ struct rnn_attrs {
     enum engine_rnn_kind kind;
     int64_t units;
     struct unary activation, recurrent_activation;
-    bool reset_after, go_backwards, return_sequences, zero_output_for_mask;
+    bool reset_after, go_backwards, return_sequences, zero_output_for_mask, softmax, recurrent_softmax;
 };
 
 static int64_t gates(enum engine_rnn_kind kind)
@@ -118,6 +118,8 @@ static void rnn_describe(const struct step *step, struct rnn *ret)
                         .units = attrs->units,
                         .activation = attrs->activation,
                         .recurrent_activation = attrs->recurrent_activation,
+                        .softmax = attrs->softmax,
+                        .recurrent_softmax = attrs->recurrent_softmax,
                         .reset_after = attrs->reset_after,
                         .go_backwards = attrs->go_backwards,
                         .return_sequences = attrs->return_sequences,
@@ -200,7 +202,8 @@ void engine_rnn(struct engine_graph *graph, const struct engine_rnn *rnn, engine
 {
     struct rnn_attrs attrs = {
         rnn->kind,        rnn->units,        rnn->activation,       rnn->recurrent_activation,
-        rnn->reset_after, rnn->go_backwards, rnn->return_sequences, rnn->zero_output_for_mask};
+        rnn->reset_after, rnn->go_backwards, rnn->return_sequences, rnn->zero_output_for_mask,
+        rnn->softmax,     rnn->recurrent_softmax};
     engine_value in[RNN_OPERANDS] = {
         rnn->x, rnn->kernel, rnn->recurrent_kernel, rnn->bias, rnn->initial[0], rnn->initial[1], rnn->mask};
     bool lstm = rnn->kind == ENGINE_RNN_LSTM;

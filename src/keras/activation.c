@@ -238,6 +238,11 @@ engine_value keras_activate(struct keras_call *call, const struct keras_activati
     return keras_unary(call, activation->unary, x);
 }
 
+bool keras_activation_is_softmax(const struct keras_activation *activation)
+{
+    return activation && activation->kind == ACTIVATION_SOFTMAX;
+}
+
 bool keras_activation_unary(const struct keras_activation *activation, struct unary *ret)
 {
     static const struct unary linear = {.kind = UNARY_LINEAR};

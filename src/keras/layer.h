@@ -265,6 +265,7 @@ engine_value keras_activate(struct keras_call *call, const struct keras_activati
 engine_value keras_unary(struct keras_call *call, struct unary function, engine_value x);
 /* For recurrent cells: true and *ret if it is a plain unary function. */
 bool keras_activation_unary(const struct keras_activation *activation, struct unary *ret);
+bool keras_activation_is_softmax(const struct keras_activation *activation);
 
 /* Casts a float or int value to the layer's compute dtype if it is a float (Keras's autocast). */
 engine_value keras_autocast(const struct keras_layer *layer, struct keras_call *call, engine_value x);

@@ -336,10 +336,12 @@ static engine_value swap_time(struct keras_call *call, engine_value x)
     return x == ENGINE_NONE ? x : engine_transpose(call->graph, x, permutation);
 }
 
-static bool unary_of(const struct keras_activation *activation, struct unary *ret)
+/* False for what the engine's loop does not know. */
+static bool function_of(const struct keras_activation *activation, struct unary *ret, bool *ret_softmax)
 {
     *ret = (struct unary){.kind = UNARY_LINEAR};
-    return !activation || keras_activation_unary(activation, ret);
+    *ret_softmax = keras_activation_is_softmax(activation);
+    return !activation || *ret_softmax || keras_activation_unary(activation, ret);
 }
 
 static void run_step(struct keras_call *call, const struct recurrent_step *step, struct engine_rnn *rnn,
@@ -356,8 +358,8 @@ static void run_step(struct keras_call *call, const struct recurrent_step *step,
     rnn->bias = !cell->use_bias     ? ENGINE_NONE
                 : cell->reset_after ? keras_weight(step->owner, call, "bias", 2, (int64_t)2, columns)
                                     : keras_weight(step->owner, call, "bias", 1, columns);
-    bool plain = unary_of(cell->activation, &rnn->activation);
-    plain &= unary_of(cell->recurrent_activation, &rnn->recurrent_activation);
+    bool plain = function_of(cell->activation, &rnn->activation, &rnn->softmax);
+    plain &= function_of(cell->recurrent_activation, &rnn->recurrent_activation, &rnn->recurrent_softmax);
     if (plain)
         engine_rnn(call->graph, rnn, ret);
     else

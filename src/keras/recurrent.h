@@ -55,7 +55,7 @@ size_t recurrent_initial(const struct keras_layer *layer, struct keras_call *cal
 /* Sets the mask of the outputs: passed on only by sequences, and only to the first output. */
 engine_value recurrent_output_mask(const struct recurrent_options *options, const struct keras_call *call);
 
-/* The loop written out step by step, for activations that the engine's loop does not know (softmax). Same
+/* The loop written out step by step, for activations that the engine's loop does not know (sparsemax). Same
  * contract as engine_rnn; the number of time steps must be known and at most RECURRENT_MAX_UNROLL. */
 #define RECURRENT_MAX_UNROLL 512
 void recurrent_unroll(struct keras_call *call, const struct recurrent_cell *cell,

@@ -162,8 +162,8 @@ void recurrent_unroll(struct keras_call *call, const struct recurrent_cell *cell
     int64_t n_steps = engine_dim(graph, rnn->x, 1);
     if (n_steps < 1 || n_steps > RECURRENT_MAX_UNROLL) {
         engine_graph_fail(graph, KD_EUNSUPPORTED,
-                          "an activation that mixes units (softmax) needs a known number of time steps, "
-                          "1 to %d, found %lld",
+                          "an activation that mixes units (log_softmax, sparsemax) needs a known number of "
+                          "time steps, 1 to %d, found %lld",
                           RECURRENT_MAX_UNROLL, (long long)n_steps);
         return;
     }

@@ -151,6 +151,38 @@ static void recur(const struct state *s, const float *x, const void *packed, int
     gemm_packed_run(&product);
 }
 
+static void softmax_units(const float *x, float *y, int64_t n)
+{
+    float largest = x[0], sum = 0;
+    for (int64_t i = 1; i < n; i++)
+        largest = x[i] > largest ? x[i] : largest;
+    for (int64_t i = 0; i < n; i++)
+        y[i] = x[i] - largest;
+    unary_apply(&(struct unary){.kind = UNARY_EXP}, y, y, n);
+    for (int64_t i = 0; i < n; i++)
+        sum += y[i];
+    for (int64_t i = 0; i < n; i++)
+        y[i] /= sum;
+}
+
+/* y = activation(x) of one sample. */
+static void activate(const struct rnn *rnn, const float *x, float *y)
+{
+    if (rnn->softmax)
+        softmax_units(x, y, rnn->units);
+    else
+        unary_apply(&rnn->activation, x, y, rnn->units);
+}
+
+/* The same for gates that lie side by side. */
+static void activate_gates(const struct rnn *rnn, float *z, int64_t n_gates)
+{
+    if (!rnn->recurrent_softmax)
+        unary_apply(&rnn->recurrent_activation, z, z, n_gates * rnn->units);
+    for (int64_t i = 0; i < n_gates && rnn->recurrent_softmax; i++)
+        softmax_units(z + i * rnn->units, z + i * rnn->units, rnn->units);
+}
+
 static void lstm_gates(const struct state *s, float *z, float *h, float *c)
 {
     const struct rnn *rnn = s->rnn;
@@ -159,12 +191,12 @@ static void lstm_gates(const struct state *s, float *z, float *h, float *c)
         kernels_table->lstm(u, z, h, c);
         return;
     }
-    unary_apply(&rnn->recurrent_activation, z, z, 2 * u);
-    unary_apply(&rnn->activation, z + 2 * u, z + 2 * u, u);
-    unary_apply(&rnn->recurrent_activation, z + 3 * u, z + 3 * u, u);
+    activate_gates(rnn, z, 2);
+    activate(rnn, z + 2 * u, z + 2 * u);
+    activate_gates(rnn, z + 3 * u, 1);
     for (int64_t i = 0; i < u; i++)
         c[i] = z[u + i] * c[i] + z[i] * z[2 * u + i];
-    unary_apply(&rnn->activation, c, h, u);
+    activate(rnn, c, h);
     for (int64_t i = 0; i < u; i++)
         h[i] *= z[3 * u + i];
 }
@@ -187,7 +219,7 @@ static void step_simple(struct state *s, const int64_t *mask, int64_t t, const f
     recur(s, s->h, s->recurrent, u, NULL, share, stride, s->z, u);
     for (int64_t b = 0; b < s->rnn->batch; b++)
         if (!masked(s, mask, b, t))
-            unary_apply(&s->rnn->activation, s->z + b * u, s->h + b * u, u);
+            activate(s->rnn, s->z + b * u, s->h + b * u);
 }
 
 static void step_lstm(struct state *s, const int64_t *mask, int64_t t, const float *share, int64_t stride)
@@ -214,10 +246,10 @@ static void step_gru_reset_after(struct state *s, const int64_t *mask, int64_t t
         }
         for (int64_t i = 0; i < 2 * u; i++)
             z[i] += share[i];
-        unary_apply(&s->rnn->recurrent_activation, z, z, 2 * u);
+        activate_gates(s->rnn, z, 2);
         for (int64_t i = 0; i < u; i++)
             z[2 * u + i] = share[2 * u + i] + z[u + i] * z[2 * u + i];
-        unary_apply(&s->rnn->activation, z + 2 * u, z + 2 * u, u);
+        activate(s->rnn, z + 2 * u, z + 2 * u);
         gru_mix(u, z, z + 2 * u, s->h + b * u);
     }
 }
@@ -228,7 +260,7 @@ static void step_gru(struct state *s, const int64_t *mask, int64_t t, const floa
     recur(s, s->h, s->recurrent, 2 * u, NULL, share, stride, s->z, 3 * u);
     for (int64_t b = 0; b < s->rnn->batch; b++) {
         float *z = s->z + b * 3 * u;
-        unary_apply(&s->rnn->recurrent_activation, z, z, 2 * u);
+        activate_gates(s->rnn, z, 2);
         for (int64_t i = 0; i < u; i++)
             s->work[b * u + i] = z[u + i] * s->h[b * u + i];
     }
@@ -237,7 +269,7 @@ static void step_gru(struct state *s, const int64_t *mask, int64_t t, const floa
         float *z = s->z + b * 3 * u;
         if (masked(s, mask, b, t))
             continue;
-        unary_apply(&s->rnn->activation, z + 2 * u, z + 2 * u, u);
+        activate(s->rnn, z + 2 * u, z + 2 * u);
         gru_mix(u, z, z + 2 * u, s->h + b * u);
     }
 }
@@ -297,7 +329,8 @@ void rnn_run(const struct rnn *rnn, const void *packed, const struct rnn_io *io,
     struct state s = {.rnn = rnn, .recurrent = weights + parts.recurrent,
                       .recurrent_h = weights + parts.recurrent_h,
                       .recurrent_bias = (const float *)(weights + parts.recurrent_bias)};
-    s.usual = rnn->activation.kind == UNARY_TANH && rnn->recurrent_activation.kind == UNARY_SIGMOID;
+    s.usual = rnn->activation.kind == UNARY_TANH && rnn->recurrent_activation.kind == UNARY_SIGMOID &&
+              !rnn->softmax && !rnn->recurrent_softmax;
     start_states(&s, io, scratch);
     for (int64_t done = 0; done < rnn->steps; done += s.chunk) {
         int64_t count = rnn->steps - done < s.chunk ? rnn->steps - done : s.chunk;

@@ -13,6 +13,7 @@ struct rnn {
     enum rnn_kind kind;
     int64_t batch, steps, features, units; /* steps >= 1 */
     struct unary activation, recurrent_activation;
+    bool softmax, recurrent_softmax; /* over a gate's units, in place of them */
     bool reset_after; /* GRU */
     bool go_backwards;
     bool return_sequences;

@@ -130,6 +130,7 @@ def mixing(k, case):
         case(name + "_softmax_backwards", lambda c=cls: k.one([4, 3], c(4, activation="softmax", go_backwards=True)))
         case(name + "_softmax_masked", lambda c=cls: k.net([6, 3], lambda x: c(
             4, activation="softmax", return_sequences=True)(L.Masking()(x))), data=padded_rows)
+        case(name + "_softmax_unknown", lambda c=cls: k.one([None, 3], c(4, activation="softmax")), sizes=[(3,), (6,)])
     case("gru_softmax_reset_before", lambda: k.one([5, 3], L.GRU(4, activation="softmax", reset_after=False)))
     case("lstm_softmax_state", lambda: k.net([5, 3], lambda x: L.LSTM(4, activation="softmax", return_state=True)(x)))
     case("lstm_recurrent_softmax", lambda: k.one([5, 3], L.LSTM(4, recurrent_activation="softmax")))
