@@ -150,7 +150,10 @@ static int srelu_lower(const struct keras_layer *layer, struct keras_call *call,
     below = engine_binary(graph, BINARY_MULTIPLY, below, keras_weight(layer, call, "a_left", -1));
     above = engine_binary(graph, BINARY_MULTIPLY, above, keras_weight(layer, call, "a_right", -1));
     engine_value y = engine_binary(graph, BINARY_MINIMUM, engine_unary(graph, relu, at), width);
-    y = engine_binary(graph, BINARY_ADD, engine_binary(graph, BINARY_ADD, left, y), below);
+    y = engine_binary(graph, BINARY_ADD, y, below);
+    if (keras_on_theano(layer->build)) /* there the width bounds what a negative slope gives, too */
+        y = engine_binary(graph, BINARY_MINIMUM, y, width);
+    y = engine_binary(graph, BINARY_ADD, left, y);
     keras_call_return(call, 0, engine_binary(graph, BINARY_ADD, y, above));
     return 0;
 }

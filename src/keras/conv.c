@@ -157,6 +157,9 @@ static int64_t extent(const struct engine_window *window, int axis)
 static bool pads_as_theano(const struct keras_layer *layer, const struct engine_window *window)
 {
     bool differs = false;
+    const struct keras_writer *writer = layer->writer;
+    if (writer->family == KERAS_1 && writer->minor == 0 && window->n_spatial == 3)
+        return false; /* it padded by itself, and without strides */
     for (int i = 0; i < window->n_spatial; i++)
         differs = differs || window->stride[i] > 1 || extent(window, i) % 2 == 0;
     return differs && window->padding == ENGINE_SAME && keras_on_theano(layer->build);

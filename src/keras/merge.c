@@ -335,7 +335,7 @@ static bool multiplies_stacks(const struct keras_writer *writer, const int *rank
 {
     bool old = writer->family == KERAS_1 || (writer->family == KERAS_2 && writer->minor < 3);
     bool unclear = writer->family == KERAS_TF && writer->minor == 2; /* TensorFlow 1.13 to 2.1 */
-    return (ranks[0] > 3 || ranks[1] > 3) && (old || unclear) && strcmp(writer->backend, "theano") != 0;
+    return (ranks[0] > 3 || ranks[1] > 3) && (old || unclear);
 }
 
 static int stacks_lower(const struct keras_layer *layer, struct keras_call *call, const engine_value *values,
@@ -372,7 +372,7 @@ static int dot_lower(const struct keras_layer *layer, struct keras_call *call, s
         if (dot->normalize)
             values[i] = normalized(call, values[i], axes[i]);
     }
-    if (multiplies_stacks(layer->writer, ranks))
+    if (multiplies_stacks(layer->writer, ranks) && !keras_on_theano(layer->build))
         return stacks_lower(layer, call, values, ranks, axes, err);
     dot_equation(ranks, axes, equation);
     engine_value y = engine_einsum(call->graph, equation, values[0], values[1]);

@@ -13,7 +13,7 @@ struct pads {
     int64_t before[ENGINE_MAX_SPATIAL], after[ENGINE_MAX_SPATIAL];
 };
 
-/* ---- reading: n, [a, b], [[a, b], [c, d]], or Keras 1's dict of four ---- */
+/* ---- reading: n, [a, b], [[a, b], [c, d]], or Keras 1's list or dict of all sides ---- */
 
 static bool read_pair(const cJSON *item, int64_t *before, int64_t *after)
 {
@@ -28,8 +28,10 @@ static bool read_pair(const cJSON *item, int64_t *before, int64_t *after)
 static bool read_dict(const cJSON *dict, struct pads *pads)
 {
     static const char *const keys[2][2] = {{"top_pad", "bottom_pad"}, {"left_pad", "right_pad"}};
-    for (int i = 0; i < 2; i++) {
-        const cJSON *before = keras_json_get(dict, keys[i][0]), *after = keras_json_get(dict, keys[i][1]);
+    int first = 2 - pads->n_spatial; /* one dimension is left and right */
+    for (int i = 0; i < pads->n_spatial; i++) {
+        const cJSON *before = keras_json_get(dict, keys[first + i][0]);
+        const cJSON *after = keras_json_get(dict, keys[first + i][1]);
         pads->before[i] = pads->after[i] = 0;
         if ((before && !keras_json_int(before, &pads->before[i])) ||
             (after && !keras_json_int(after, &pads->after[i])))
@@ -40,11 +42,24 @@ static bool read_dict(const cJSON *dict, struct pads *pads)
     return true;
 }
 
+/* Keras 1.2's (top, bottom, left, right). */
+static bool read_sides(const cJSON *list, struct pads *pads)
+{
+    const cJSON *item = list->child;
+    for (int i = 0; i < 2; i++, item = item->next->next)
+        if (!keras_json_int(item, &pads->before[i]) || !keras_json_int(item->next, &pads->after[i]) ||
+            pads->before[i] < 0 || pads->after[i] < 0)
+            return false;
+    return true;
+}
+
 static bool read_pads(const cJSON *value, struct pads *pads)
 {
     const cJSON *item = value;
     if (cJSON_IsObject(value))
-        return pads->n_spatial == 2 && read_dict(value, pads);
+        return pads->n_spatial <= 2 && read_dict(value, pads);
+    if (cJSON_IsArray(value) && cJSON_GetArraySize(value) == 4 && pads->n_spatial == 2)
+        return read_sides(value, pads);
     bool each = cJSON_IsArray(value) && pads->n_spatial > 1;
     if (each && cJSON_GetArraySize(value) != pads->n_spatial)
         return false;

@@ -25,6 +25,7 @@ def define(k, case):
     elif k.family == "K1":
         heads(k, case)
         batch_modes(k, case)
+        sides(k, case)
     else:
         keras_2(k, case)
 
@@ -83,6 +84,14 @@ def batch_modes(k, case):
         for name, shape, axis in (("", [4], -1), ("_pixels", [3, 2, 4], -1), ("_first", [4, 3, 4], 1)):
             case("batch_norm_mode%d%s" % (mode, name), lambda m=mode, s=shape, a=axis: k.one(
                 s, L.BatchNormalization(mode=m, axis=a, epsilon=1e-2)), batches=(1, 3), mixes_rows=mode == 2)
+
+
+def sides(k, case):
+    """ZeroPadding by every side."""
+    L = k.layers
+    for name, value in (("pair", (0, 2)), ("dict", {"left_pad": 2})):
+        case("zero_padding1d_" + name, lambda v=value: k.one([4, 2], L.ZeroPadding1D(v)))
+    case("zero_padding2d_sides", lambda: k.one([3, 4, 2], L.ZeroPadding2D((1, 0, 2, 3), dim_ordering="tf")), batches=(1, 3))
 
 
 def heads(k, case):

@@ -35,6 +35,7 @@ def keras_1(k, case):
             ("conv2d_stride", lambda: L.Convolution2D(3, 3, 3, subsample=(2, 1), border_mode="same", dim_ordering="tf")),
             ("conv2d_even", lambda: L.Convolution2D(3, 2, 4, border_mode="same", dim_ordering="tf"))):
         case(name, lambda l=layer: k.one([6, 7, 2], l()), batches=(1, 3))
+    case("srelu", lambda: k.one([3, 4], L.SReLU()))
     for name, layer in (("max", L.MaxPooling2D), ("average", L.AveragePooling2D)):
         case("pool2d_" + name, lambda l=layer: k.net([6, 7, 2], lambda x: l(
             (2, 3), strides=(2, 1), border_mode="same", dim_ordering="tf")(L.Convolution2D(
