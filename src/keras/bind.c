@@ -18,6 +18,8 @@
 #include "image/image.h"
 #include "keras/weights.h"
 
+extern const struct keras_class keras_class_spectral_normalization;
+
 /* The i-th stored array of a layer. */
 struct slot {
     struct keras_layer *layer;
@@ -73,6 +75,17 @@ static void own_slots(struct keras_layer *layer, struct slots *own_t, struct slo
 static void walk(struct keras_build *build, struct keras_layer *layer, struct slots *ret_t,
                  struct slots *ret_n);
 
+/* SpectralNormalization holds its child's kernel as an array of its own, in front of vector_u. Which of the two
+ * comes first shows only where it is frozen. */
+static void kernel_first(const struct keras_layer *layer, struct slots *own, struct slots *inner)
+{
+    if (layer->class != &keras_class_spectral_normalization || own->n != 1 || inner->n == 0)
+        return;
+    struct slot kernel = inner->items[0];
+    inner->items[0] = own->items[0];
+    own->items[0] = kernel;
+}
+
 /* Keras 1 and 2. A frozen layer lists each child whole, a frozen model first what its children call
  * trainable. */
 static void walk_2(struct keras_build *build, struct keras_layer *layer, struct slots *ret_t,
@@ -88,8 +101,10 @@ static void walk_2(struct keras_build *build, struct keras_layer *layer, struct 
         free(child_n.items);
     }
     append(layer->trainable ? ret_t : ret_n, &own_t);
-    if (!layer->trainable)
+    if (!layer->trainable) {
+        kernel_first(layer, &own_n, &inner_t);
         append(ret_n, &own_n);
+    }
     append(layer->trainable ? ret_t : ret_n, &inner_t);
     if (layer->trainable)
         append(ret_n, &own_n);

@@ -50,6 +50,7 @@ def layer_options(k, case):
     L = k.layers
     case("layer_norm_axes_backwards", lambda: k.one([3, 4, 2], L.LayerNormalization(axis=(-1, -2))))
     if not k.is_k3():
+        case("spectral_frozen", lambda: k.one([6, 2], L.SpectralNormalization(L.Conv1D(3, 2), trainable=False)))
         case("base_layer", lambda: k.net([4], lambda x: L.Dense(2)(L.Layer()(x))))
         return
     # Few convolutions run with channels first on a processor: grouped ones, separable dilated ones.
