@@ -23,7 +23,7 @@ REFUSED_ROW(refused_foreign,
 REFUSED_ROW(refused_saved_model,
             "its computation lies in a SavedModel or TensorFlow Hub module outside of the file", "TFSMLayer",
             "KerasLayer")
-REFUSED_ROW(refused_features, "feature columns are user code", "DenseFeatures", "SequenceFeatures",
+REFUSED_ROW(refused_features, "the columns of tf.feature_column are not served", "DenseFeatures", "SequenceFeatures",
             "FeatureSpace", "LinearFeatures")
 REFUSED_ROW(refused_methods, "methods and properties of TensorFlow classes act on ragged or sparse tensors",
             "ClassMethod", "InstanceMethod", "InstanceProperty")
