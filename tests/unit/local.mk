@@ -26,6 +26,9 @@ tests_unit_test_pool_LDADD = $(UNIT_LDADD)
 UNIT_TESTS += tests/unit/test_registry
 tests_unit_test_registry_SOURCES = tests/unit/test_registry.c tests/unit/unit.h
 tests_unit_test_registry_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += tests/unit/test_mhd
+tests_unit_test_mhd_SOURCES = tests/unit/test_mhd.c tests/unit/unit.h
+tests_unit_test_mhd_LDADD = $(UNIT_LDADD)
 # Counts the calls of the allocator in our own objects.
 UNIT_TESTS += tests/unit/test_allocations
 tests_unit_test_allocations_SOURCES = tests/unit/test_allocations.c tests/unit/unit.h
