@@ -41,6 +41,36 @@ static const cJSON *copy_without_id(struct keras_layer *layer, const cJSON *entr
     return keras_own_json(layer, copy) ? copy : NULL;
 }
 
+static bool says(const struct keras_layer *layer, const char *key, const char *word)
+{
+    const char *found = keras_json_string(layer->config, key);
+    return found && strcmp(found, word) == 0;
+}
+
+/* LSTM and GRU of TensorFlow 2.0 and 2.1 do not hear of the zeros where cuDNN could have run them. 1.15 gives the same
+ * version, but another implementation and recurrent activation unless its user chose them. */
+static bool forgets_zeros(struct keras_layer *child)
+{
+    const struct recurrent_cell *cell = recurrent_own_cell(child);
+    const struct keras_writer *writer = child->writer;
+    bool version = writer->tf_suffix && keras_since(writer, KERAS_TF, 2, 2) && !keras_since(writer, KERAS_TF, 2, 3);
+    return version && cell && cell->use_bias && keras_config_int(child, "implementation", 1, 0) == 2 &&
+           says(child, "activation", "tanh") && says(child, "recurrent_activation", "sigmoid") &&
+           keras_config_float(child, "recurrent_dropout", 0) == 0 && !keras_config_bool(child, "unroll", false) &&
+           (cell->kind == ENGINE_RNN_LSTM || cell->reset_after);
+}
+
+/* From tf.keras on: zeros at masked steps of sequences. TensorFlow 1.13 also wanted them where only the last step
+ * counts; it wrote that into the wrapped layer's config, which other versions leave to the user. */
+static void force_zeros(struct keras_layer *child, struct recurrent_options *options)
+{
+    const struct keras_writer *writer = child->writer;
+    bool tensorflow_1_13 = writer->tf_suffix && options->zero_output_for_mask;
+    if (writer->family == KERAS_TF || writer->family == KERAS_3)
+        options->zero_output_for_mask =
+            (options->return_sequences || tensorflow_1_13) && !forgets_zeros(child);
+}
+
 static struct recurrent_options *declare_direction(struct keras_layer *layer, const cJSON *entry)
 {
     struct keras_layer *child = keras_declare_child(layer, entry);
@@ -50,16 +80,9 @@ static struct recurrent_options *declare_direction(struct keras_layer *layer, co
     if (!options)
         keras_config_fail(layer, "the wrapped layer is a %s, which is not a recurrent layer that is served",
                           child->class_name);
+    else
+        force_zeros(child, options);
     return options;
-}
-
-/* From tf.keras on: zeros at masked steps of sequences. TensorFlow 1.13 also wanted them where only the last step
- * counts; it wrote that into the wrapped layer's config, which other versions leave to the user. */
-static void force_zeros(const struct keras_writer *writer, struct recurrent_options *options)
-{
-    bool tensorflow_1_13 = writer->tf_suffix && options->zero_output_for_mask;
-    if (writer->family == KERAS_TF || writer->family == KERAS_3)
-        options->zero_output_for_mask = options->return_sequences || tensorflow_1_13;
 }
 
 static int parse(struct keras_layer *layer, struct err *err)
@@ -85,8 +108,6 @@ static int parse(struct keras_layer *layer, struct err *err)
         options[0]->return_state != options[1]->return_state)
         return keras_config_fail(layer,
                                  "forward and backward layer differ in return_sequences or return_state");
-    for (int i = 0; i < 2; i++)
-        force_zeros(layer->writer, options[i]);
     params->options = options[0];
     return 0;
 }

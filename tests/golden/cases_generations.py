@@ -5,7 +5,7 @@ import numpy as np
 from cases_core import ints
 from cases_rnn import padded
 
-ENVIRONMENTS = ["tf212", "tf210", "tf26", "tf23", "tf115", "tf113", "k231", "k224", "k208", "k37", "k33", "k30"]
+ENVIRONMENTS = ["tf212", "tf210", "tf26", "tf23", "tf20", "tf115", "tf113", "k231", "k224", "k208", "k37", "k33", "k30"]
 
 # tf.keras from 2.6 on differs from 2.15 in few places, Keras 3.0 and 3.3 from the newest in some.
 LATE_TF = ("sequential_conv", "bidirectional", "nested_frozen", "name_slash", "mask_merge_concatenate", "optimizer_adam",
@@ -118,7 +118,8 @@ def recurrent(k, case):
     if k.family == "TF" and (2, 5) <= k.tf_version < (2, 12):
         case("bidirectional_in_two_wrappers", lambda: two_wrappers(k), batches=(1, 3))
     case("conv_lstm2d", lambda: build(k, [2, 5, 6, 1], lambda x: L.ConvLSTM2D(2, 3, padding="same")(x)), batches=(1, 3))
-    if (k.version >= (2, 1) or k.family == "TF") and not (k.is_k3() and k.version < (3, 3)):
+    doubled = k.family == "TF" and (2, 0) <= k.tf_version < (2, 1)  # writes two arrays of one name
+    if (k.version >= (2, 1) or k.family == "TF") and not (k.is_k3() and k.version < (3, 3)) and not doubled:
         case("rnn_cells", lambda: build(k, [4, 3], lambda x: L.RNN([L.LSTMCell(3), L.GRUCell(2)])(x)))
     case("encoder_decoder", lambda: encoder_decoder(k), batches=(1, 3))
 
