@@ -24,7 +24,9 @@ REFUSED_ROW(refused_saved_model,
             "its computation lies in a SavedModel or TensorFlow Hub module outside of the file", "TFSMLayer",
             "KerasLayer")
 REFUSED_ROW(refused_features, "the columns of tf.feature_column are not served", "DenseFeatures", "SequenceFeatures",
-            "FeatureSpace", "LinearFeatures")
+            "LinearFeatures")
+REFUSED_ROW(refused_feature_space, "its preprocessing is not served; a model of its encoded features is",
+            "FeatureSpace")
 REFUSED_ROW(refused_methods, "methods and properties of TensorFlow classes act on ragged or sparse tensors",
             "ClassMethod", "InstanceMethod", "InstanceProperty")
 REFUSED_ROW(refused_cells, "it drops values at random at inference too", "DropoutWrapper",

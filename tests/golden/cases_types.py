@@ -6,10 +6,13 @@ from cases_functions import small_ints
 from cases_ops import unit
 from make import normal
 
-ENVIRONMENTS = ["keras3", "tf215"]
+ENVIRONMENTS = ["keras3", "tf215", "tf23"]
 
 
 def define(k, case):
+    if k.family == "TF" and k.tf_version < (2, 4):  # nodes of the graph: one op of TensorFlow each
+        packed(k, case, tensorflow_nodes())
+        return
     types_and_grids(k, case)
     packed(k, case, keras3_functions() if k.is_k3() else tensorflow_functions())
 
@@ -53,6 +56,19 @@ def tensorflow_functions():
             lambda x, y, i: m.unsorted_segment_max(x[:, 0], i, 6), lambda x, y, i: m.unsorted_segment_min(x, i, 7),
             lambda x, y, i: m.unsorted_segment_prod(x, i, 6), lambda x, y, i: tf.nn.softmax_cross_entropy_with_logits(x, x * 2.0),
             lambda x, y, i: tf.nn.softmax_cross_entropy_with_logits(x, x * 2.0, axis=1)])]
+
+
+def tensorflow_nodes():
+    import tensorflow as tf
+    raw = tf.raw_ops
+    return [
+        ("nodes_pictures", [5, 4, 3], unit, [
+            lambda x: raw.RGBToHSV(images=x), lambda x: raw.HSVToRGB(images=x), lambda x: raw.AdjustHue(images=x, delta=0.3),
+            lambda x: raw.AdjustSaturation(images=x, scale=1.7), lambda x: raw.AdjustContrastv2(images=x, contrast_factor=0.6)]),
+        ("nodes_places", [[4, 4], ([], "int32")], [normal, small_ints], [
+            lambda x, i: tf.reverse_sequence(x, i % 4, seq_axis=1), lambda x, i: tf.reverse_sequence(x, i % 4 + 1, seq_axis=2),
+            lambda x, i: raw.UnsortedSegmentSum(data=x, segment_ids=i, num_segments=6),
+            lambda x, i: raw.UnsortedSegmentMax(data=x, segment_ids=i, num_segments=6)])]
 
 
 def keras3_functions():
