@@ -10,9 +10,11 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/size.h"
 #include "base/str.h"
 #include "image/image.h"
 #include "keras/build.h"
+#include "keras/json.h"
 
 /* The classes whose Python name is not the one in the file. */
 static const char *python_name(const char *class_name)
@@ -47,13 +49,27 @@ static const char *container_of(const struct keras_build *build)
     for (size_t i = 0; i < content->n_layers; i++)
         if (str_starts(content->layers[i].name, twice))
             return twice;
+    for (size_t i = 0; i < content->n_assets; i++)
+        if (str_starts(content->assets[i].name, "assets/_layer_checkpoint_dependencies/"))
+            return twice;
     return "layers";
+}
+
+/* An adapted vocabulary is a table, and tables are weights to those that file the layers. */
+static bool has_table(const struct keras_layer *layer)
+{
+    static const char *const classes[] = {"StringLookup", "IntegerLookup", "TextVectorization"};
+    const cJSON *given = keras_json_get(layer->config, "vocabulary");
+    for (size_t i = 0; i < KD_COUNT(classes); i++)
+        if (str_equal(layer->class_name, classes[i]))
+            return !given || cJSON_IsNull(given);
+    return false;
 }
 
 /* Recursion is bounded by KERAS_MAX_NESTING, as parsing is. */
 static bool has_weights(const struct keras_layer *layer)
 {
-    bool found = layer->n_weights > 0;
+    bool found = layer->n_weights > 0 || has_table(layer);
     for (size_t i = 0; i < layer->n_children && !found; i++)
         found = has_weights(layer->children[i]);
     return found;

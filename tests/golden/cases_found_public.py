@@ -4,6 +4,7 @@ import os
 
 import tensorflow as tf
 
+from cases_archive import state
 from make import architecture_of
 
 ENVIRONMENTS = ["tf215", "tf115", "tf212"]
@@ -57,6 +58,7 @@ def archives(k, case):
     case("archive_nested", lambda: k.net([5, 2], nested), save=save, extension=".keras")
     case("archive_sequential", lambda: k.seq([4], L.Dense(3), L.Dense(3), L.Activation("tanh"), L.Dense(2)), save=save,
          extension=".keras")
+    state(k, lambda name, make, **keywords: case("archive_" + name, make, save=save, extension=".keras", **keywords))
 
 
 def windows(k, case):
