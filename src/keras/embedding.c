@@ -31,7 +31,9 @@ static struct embedding *parse_common(struct keras_layer *layer)
 
 static int embedding_parse(struct keras_layer *layer, struct err *err)
 {
+    static const char *const training_only[] = {"dropout", NULL}; /* Keras 1: whole rows of the table */
     struct embedding *embedding = parse_common(layer);
+    keras_config_ignore(layer, training_only);
     if (embedding && keras_config_bool(layer, "sparse", false))
         return keras_config_fail(layer, "config key 'sparse': sparse outputs are not served");
     if (embedding && embedding->lora_scale != 0)
