@@ -68,6 +68,5 @@ def networks(k):
             L.EinsumDense("abc,bd->acd", (6, 2))(x)], {}),
         ("embedding", ([5], "int32"), lambda x: L.Dense(2)(L.GlobalAveragePooling1D()(L.Embedding(9, 4, mask_zero=True)(x))),
          {"data": ints(9)}),
-        ("nested", [3, 4], nested, {}),
         ("beside_others", [6, 6, 2], lambda x: L.Dense(3)(L.GlobalAveragePooling2D()(L.Conv2D(4, 3)(x))), {}),
-    ]
+    ] + ([("nested", [3, 4], nested, {})] if k.version >= (3, 4) else [])  # 3.3 has no models in TimeDistributed
