@@ -25,7 +25,7 @@ REFUSED_ROW(refused_saved_model,
             "KerasLayer")
 REFUSED_ROW(refused_features, "the columns of tf.feature_column are not served", "DenseFeatures", "SequenceFeatures",
             "LinearFeatures")
-REFUSED_ROW(refused_feature_space, "its preprocessing is not served; a model of its encoded features is",
+REFUSED_ROW(refused_feature_space, "its preprocessing is not served",
             "FeatureSpace")
 REFUSED_ROW(refused_methods, "methods and properties of TensorFlow classes act on ragged or sparse tensors",
             "ClassMethod", "InstanceMethod", "InstanceProperty")
